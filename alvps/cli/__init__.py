@@ -1,0 +1,1 @@
+"""The command line: a file per command. It parses, calls the rooms and prints; it decides nothing."""

@@ -1,0 +1,53 @@
+"""The table of commands: where each one lives and what it does in a line. `al --help` is printed from it alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One command: the module that defines `command`, and the line that `al --help` shows."""
+
+    module: str
+    summary: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Project": {
+        "new": Entry("new", "make a new project folder with two example agents"),
+        "creds": Entry("creds", "list, add and remove credentials on this machine"),
+        "doctor": Entry("doctor", "check the project, this machine and the host, and say what to do"),
+    },
+    "Host": {
+        "provision": Entry("provision", "turn a server into a host: local, existing"),
+        "teardown": Entry("teardown", "remove what `al provision` made"),
+        "push": Entry("push", "make this project live on the host"),
+        "rollback": Entry("rollback", "go back to an earlier release"),
+        "releases": Entry("releases", "list the releases on the host"),
+    },
+    "Agents": {
+        "status": Entry("status", "show agents, their next runs and what is running"),
+        "logs": Entry("logs", "show or follow the logs of agents and the daemon"),
+        "run": Entry("run", "start an agent now"),
+        "pause": Entry("pause", "stop starting runs, for one agent or all"),
+        "resume": Entry("resume", "start runs again after a pause"),
+        "kill": Entry("kill", "end a run, or all runs of an agent"),
+    },
+}
+
+COMMANDS: dict[str, Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+USAGE = "Usage: al [--version] [--help] COMMAND [OPTIONS] [ARGS]"
+
+
+def root_help() -> str:
+    """The text of `al --help`."""
+    width = max(map(len, COMMANDS)) + 2
+    lines = [USAGE, "", "Runs LLM agents unattended on one Linux server.", ""]
+    for title, entries in SECTIONS.items():
+        lines.append(f"{title}:")
+        lines += [f"  {name:<{width}}{entry.summary}" for name, entry in entries.items()]
+        lines.append("")
+    lines.append("`al COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong input, 3 host not reached,")
+    lines.append("4 host key refused, 5 push did not go live, 6 host busy with another push, 130 interrupted.")
+    return "\n".join(lines)

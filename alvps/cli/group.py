@@ -1,0 +1,34 @@
+"""The root of the command tree. A command's module is imported when that command is asked for, and not before."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from alvps import __version__
+from alvps.cli.commands import COMMANDS, root_help
+
+
+class LazyGroup(click.Group):
+    """A group whose members come from the table in `alvps.cli.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = import_module(f"alvps.cli.{entry.module}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def get_help(self, ctx: click.Context) -> str:
+        return root_help()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="al %(version)s")
+def root() -> None:
+    """Runs LLM agents unattended on one Linux server."""
