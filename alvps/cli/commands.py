@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One command: the module that defines `command`, and the line that `al --help` shows."""
+    """One command: the module it lives in, the line that `al --help` shows, and its name in that module."""
 
     module: str
     summary: str
+    attribute: str = "command"
 
 
 SECTIONS: dict[str, dict[str, Entry]] = {
@@ -29,8 +30,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "status": Entry("status", "show agents, their next runs and what is running"),
         "logs": Entry("logs", "show or follow the logs of agents and the daemon"),
         "run": Entry("run", "start an agent now"),
-        "pause": Entry("pause", "stop starting runs, for one agent or all"),
-        "resume": Entry("resume", "start runs again after a pause"),
+        "pause": Entry("gate", "stop starting runs, for one agent or all", "pause"),
+        "resume": Entry("gate", "start runs again after a pause", "resume"),
         "kill": Entry("kill", "end a run, or all runs of an agent"),
     },
 }
@@ -48,6 +49,8 @@ def root_help() -> str:
         lines.append(f"{title}:")
         lines += [f"  {name:<{width}}{entry.summary}" for name, entry in entries.items()]
         lines.append("")
-    lines.append("`al COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong input, 3 host not reached,")
+    lines.append(
+        "`al COMMAND --help` explains a command. Exit codes: 0 done, 1 failed, 2 wrong input, 3 host not reached,"
+    )
     lines.append("4 host key refused, 5 push did not go live, 6 host busy with another push, 130 interrupted.")
     return "\n".join(lines)

@@ -20,7 +20,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command = import_module(f"alvps.cli.{entry.module}").command
+        command = getattr(import_module(f"alvps.cli.{entry.module}"), entry.attribute)
         assert isinstance(command, click.Command)
         return command
 

@@ -35,7 +35,9 @@ def environment_option(function: F) -> F:
 
 def json_option(function: F) -> F:
     """--json: data on standard output for programs."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, for programs.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, for programs.")(
+        function
+    )
 
 
 def yes_option(function: F) -> F:

@@ -42,7 +42,11 @@ def show_usage(error: click.ClickException, known: Iterable[str], *, as_json: bo
     if message.startswith("No such command"):
         wrong = message.split("'")[1] if "'" in message else ""
         close = difflib.get_close_matches(wrong, list(known), n=1)
-        hint = f"did you mean `al {close[0]}`? `al --help` lists all commands" if close else "`al --help` lists all commands"
+        hint = (
+            f"did you mean `al {close[0]}`? `al --help` lists all commands"
+            if close
+            else "`al --help` lists all commands"
+        )
     elif context is not None:
         hint = f"`{context.command_path} --help` explains the command"
     show_error(AlError(message, hint=hint) if not as_json else _usage(message, hint), as_json=as_json)

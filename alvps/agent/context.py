@@ -1,0 +1,21 @@
+"""Which files make up the build context of the agents' base image? Used where a push is put together; no Docker needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+NOT_IN_THE_IMAGE = ("context.py",)
+
+
+def base_context(data_dir: Path, agent_dir: Path, ca_files: Sequence[Path] = ()) -> dict[str, Path]:
+    """Path in the context -> file, sorted.
+
+    `data_dir` is the folder that has `docker/agent/` (alvps/data), `agent_dir` is this package's folder, `ca_files`
+    are a company's CA certificates in PEM form: the image trusts them beside Debian's.
+    """
+    here = data_dir / "docker" / "agent"
+    files = {str(path.relative_to(here)): path for path in here.rglob("*") if path.is_file()}
+    files |= {f"agent/{path.name}": path for path in agent_dir.glob("*.py") if path.name not in NOT_IN_THE_IMAGE}
+    files |= {f"ca/extra-{number}.crt": path for number, path in enumerate(ca_files)}
+    return dict(sorted(files.items()))

@@ -1,0 +1,62 @@
+"""`al status`: what the agents of the live release do and did."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alvps.cli.options import environment_option, json_option, project_option
+
+
+@click.command()
+@project_option
+@environment_option
+@json_option
+def command(project: Path, env_name: str | None, as_json: bool) -> None:
+    """Show the agents, when each runs next, what is running, and how the last runs ended."""
+    from alvps.cli.host import control, open_session
+    from alvps.project.environments import resolve
+
+    environment = resolve(project, env_name)
+    with open_session(environment) as session:
+        status = control(session, "GET", "/status")
+    if as_json:
+        click.echo(json.dumps(status))
+    else:
+        click.echo(render(status, environment.name))
+
+
+def render(status: dict[str, Any], environment: str) -> str:
+    """The status as a person reads it."""
+    from alvps.cli.terminal import ago, parse_time, span, table
+
+    now = parse_time(status["now"])
+    up = span((now - parse_time(status["started"])).total_seconds())
+    lines = [f"{status['project']} on {environment} · release {status['release']} · daemon up {up}"]
+    lines += [f"! {warning}" for warning in status.get("warnings", ())]
+    if status["paused"]:
+        lines.append("paused: nothing is started until `al resume`")
+    rows = []
+    for agent in status["agents"]:
+        last = agent["last"]
+        rows.append(
+            (
+                agent["name"],
+                agent["schedule"] or "by hand",
+                "paused" if agent["paused"] else ago(agent["next"], now),
+                f"{agent['running']}/{agent['scale']}",
+                str(agent["queued"]),
+                f"{last['state']} {ago(last['finished'], now)} ({last['run']})" if last else "–",
+            )
+        )
+    lines += ["", table(("AGENT", "SCHEDULE", "NEXT", "RUNNING", "QUEUED", "LAST"), rows)]
+    if status["runs"]:
+        live = [
+            (run["run"], run["agent"], run["trigger"], run["state"], str(run["attempt"]), ago(run["started"], now))
+            for run in status["runs"]
+        ]
+        lines += ["", table(("RUN", "AGENT", "TRIGGER", "STATE", "ATTEMPT", "STARTED"), live)]
+    return "\n".join(lines)

@@ -1,0 +1,19 @@
+"""Secrets as files: what types there are, where they are kept, and the one form in which they travel."""
+
+from alvps.credentials.credential import Credential, canonical, env_of
+from alvps.credentials.refs import CredentialRef
+from alvps.credentials.store import FileStore, Stored
+from alvps.credentials.types import BUILT_IN, CredentialType, Field, type_named
+
+__all__ = [
+    "BUILT_IN",
+    "Credential",
+    "CredentialRef",
+    "CredentialType",
+    "Field",
+    "FileStore",
+    "Stored",
+    "canonical",
+    "env_of",
+    "type_named",
+]

@@ -1,0 +1,113 @@
+# ruff: noqa: PTH  -- pathlib costs 9 ms of every push's start-up
+"""One push or rollback at a time: a lock that the kernel drops with the process that holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+from alvps.host.layout import Layout
+
+TIDYING = "tidying up"
+
+
+class Busy(Exception):  # noqa: N818  -- a state of the host, not a fault
+    """Somebody else holds the lock; `holder` says who: pid, by, since, step."""
+
+    def __init__(self, holder: dict[str, Any]) -> None:
+        super().__init__("another push or rollback is under way")
+        self.holder = holder
+
+
+class Lock:
+    """The lock, held from `take` on for as long as this process lives or until `drop`."""
+
+    def __init__(self, layout: Layout, *, by: str, since: str) -> None:
+        self._layout = layout
+        self._holder = {"pid": os.getpid(), "by": by, "since": since, "step": "starting"}
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._descriptor is not None
+
+    def take(self) -> None:
+        """Take the lock; if its holder is only tidying up, wait for it. Raises Busy."""
+        if self.held:
+            return
+        os.makedirs(self._layout.root, 0o755, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._layout.at("lock"), flags, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = _holder(descriptor)
+                if holder.get("step") != TIDYING or not _wait(descriptor, self._layout.lock_seconds):
+                    raise Busy(_holder(descriptor)) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        self.note("starting")
+
+    def note(self, step: str) -> None:
+        """Write into the lock file what its holder is doing."""
+        if self._descriptor is None:
+            return
+        self._holder["step"] = step
+        text = json.dumps(self._holder).encode()
+        try:
+            # Padded, so that a reader never sees the end of a longer, older text.
+            os.pwrite(self._descriptor, text.ljust(512), 0)
+        except OSError:
+            pass  # a full disk must not stop what may free it; the lock itself needs no byte
+
+    def drop(self) -> None:
+        """Let others in."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def holder(layout: Layout) -> dict[str, Any] | None:
+    """Who holds the lock now, or None if nobody does."""
+    try:
+        descriptor = os.open(layout.at("lock"), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _holder(descriptor: int) -> dict[str, Any]:
+    try:
+        value = json.loads(os.pread(descriptor, 4096, 0))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _wait(descriptor: int, seconds: float) -> bool:
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except TimeoutError:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return True

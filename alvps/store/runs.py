@@ -1,0 +1,174 @@
+"""Each step of a run's life as one guarded statement: it happens once, or it is refused.
+
+All functions take the writer's connection. A step that does not find the run in the state that it starts from changes
+nothing and says so by its answer; it never raises for that, because after a crash or a reconnect every message may
+arrive a second time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+LIVE = ("queued", "starting", "running")
+TERMINAL = ("completed", "rerun", "failed", "timed-out", "killed", "lost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One row. Times are milliseconds since 1970, `timeout` is seconds."""
+
+    run: str
+    agent: str
+    trigger: str
+    state: str
+    queued: int
+    attempt: int = 1
+    prompt: str | None = None
+    nominal: int | None = None
+    rerun_of: str | None = None
+    reruns: int = 0
+    release: str | None = None
+    timeout: int | None = None
+    stop: str | None = None
+    started: int | None = None
+    finished: int | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+
+
+COLUMNS = tuple(Run.__dataclass_fields__)
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM runs"
+INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+
+
+def of_row(row: sqlite3.Row) -> Run:
+    """The row of a query that began with SELECT."""
+    return Run(**{name: row[name] for name in COLUMNS})
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFull:
+    """The answer to a run that found no place in its agent's queue."""
+
+    queued: int
+
+
+def add(connection: sqlite3.Connection, run: Run) -> Run:
+    """Store a new run."""
+    connection.execute(INSERT, [getattr(run, name) for name in COLUMNS])
+    return run
+
+
+def enqueue(connection: sqlite3.Connection, run: Run, limit: int) -> Run | QueueFull:
+    """Store a new run unless `limit` runs of its agent wait already."""
+    waiting = count(connection, run.agent, ("queued",))
+    return QueueFull(waiting) if waiting >= limit else add(connection, run)
+
+
+def count(connection: sqlite3.Connection, agent: str, states: tuple[str, ...] = LIVE) -> int:
+    """How many runs of `agent` are in one of the live `states`."""
+    marks = ", ".join("?" * len(states))
+    query = f"SELECT count(*) FROM runs WHERE finished IS NULL AND agent = ? AND state IN ({marks})"  # noqa: S608 - marks
+    return int(connection.execute(query, (agent, *states)).fetchone()[0])
+
+
+def get(connection: sqlite3.Connection, run: str) -> Run | None:
+    """One run."""
+    row = connection.execute(f"{SELECT} WHERE run = ?", (run,)).fetchone()
+    return of_row(row) if row else None
+
+
+def live(connection: sqlite3.Connection) -> list[Run]:
+    """All runs that are not finished, oldest first."""
+    rows = connection.execute(f"{SELECT} WHERE finished IS NULL ORDER BY run")
+    return [of_row(row) for row in rows]
+
+
+def newest_id(connection: sqlite3.Connection) -> str | None:
+    """The greatest run id."""
+    value: str | None = connection.execute("SELECT max(run) FROM runs").fetchone()[0]
+    return value
+
+
+def claim(connection: sqlite3.Connection, run: str, *, release: str, timeout: int) -> bool:
+    """queued -> starting: from here on a container may exist."""
+    return _step(
+        connection,
+        "state = 'starting', release = ?, timeout = ?, reason = NULL WHERE run = ? AND state = 'queued'",
+        (release, timeout, run),
+    )
+
+
+def put_back(connection: sqlite3.Connection, run: str, attempt: int, reason: str) -> bool:
+    """starting -> queued: the launcher refused for now, and nothing was started."""
+    return _step(
+        connection,
+        "state = 'queued', reason = ? WHERE run = ? AND attempt = ? AND state = 'starting'",
+        (reason, run, attempt),
+    )
+
+
+def waits(connection: sqlite3.Connection, run: str, reason: str | None) -> bool:
+    """Note why a run that is not finished does not get on."""
+    return _step(connection, "reason = ? WHERE run = ? AND finished IS NULL", (reason, run))
+
+
+def started(connection: sqlite3.Connection, run: str, attempt: int, now_ms: int) -> bool:
+    """starting -> running."""
+    return _step(
+        connection,
+        "state = 'running', started = ?, reason = NULL WHERE run = ? AND attempt = ? AND state = 'starting'",
+        (now_ms, run, attempt),
+    )
+
+
+def ask_stop(connection: sqlite3.Connection, run: str, outcome: str) -> bool:
+    """Remember that the run is to be stopped and which state that leads to. The first request counts."""
+    return _step(
+        connection,
+        "stop = ? WHERE run = ? AND stop IS NULL AND state IN ('starting', 'running')",
+        (outcome, run),
+    )
+
+
+def again(connection: sqlite3.Connection, run: str, attempt: int, reason: str) -> bool:
+    """starting or running -> starting with the next attempt number: the container ended before the work began."""
+    return _step(
+        connection,
+        "state = 'starting', attempt = attempt + 1, started = NULL, reason = ?"
+        " WHERE run = ? AND attempt = ? AND state IN ('starting', 'running')",
+        (reason, run, attempt),
+    )
+
+
+def finish(
+    connection: sqlite3.Connection,
+    run: str,
+    attempt: int,
+    *,
+    state: str,
+    now_ms: int,
+    exit_code: int | None = None,
+    reason: str | None = None,
+) -> bool:
+    """starting or running -> a terminal state. The one place where an exit is recorded."""
+    return _step(
+        connection,
+        "state = ?, finished = ?, exit_code = ?, reason = ?"
+        " WHERE run = ? AND attempt = ? AND state IN ('starting', 'running')",
+        (state, now_ms, exit_code, reason, run, attempt),
+    )
+
+
+def drop_queued(connection: sqlite3.Connection, run: str, *, state: str, now_ms: int, reason: str) -> bool:
+    """queued -> a terminal state, without ever having run."""
+    return _step(
+        connection,
+        "state = ?, finished = ?, reason = ? WHERE run = ? AND state = 'queued'",
+        (state, now_ms, reason, run),
+    )
+
+
+def _step(connection: sqlite3.Connection, change: str, values: tuple[object, ...]) -> bool:
+    return connection.execute(f"UPDATE runs SET {change}", values).rowcount == 1  # noqa: S608 - constants of this file

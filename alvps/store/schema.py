@@ -1,0 +1,103 @@
+"""The database's shape and how an older file gets there.
+
+A migration is never edited once released; a new one is appended. `oldest` is the oldest schema whose code still works
+with a file of that form: a release that was rolled back opens the newer file when it is not older than that.
+Times are milliseconds since 1970 UTC, nominal instants of schedules are seconds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from alvps.store.errors import StoreTooNew
+
+APPLICATION_ID = 0x616C7670  # "alvp", so that `file` and we can tell it from somebody else's database
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step forward."""
+
+    script: tuple[str, ...]
+    oldest: int
+
+
+FIRST = Migration(
+    oldest=1,
+    script=(
+        """CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE runs (
+            run TEXT PRIMARY KEY,
+            agent TEXT NOT NULL,
+            trigger TEXT NOT NULL,
+            state TEXT NOT NULL,
+            attempt INTEGER NOT NULL DEFAULT 1,
+            prompt TEXT,              -- what the person gave to a manual run
+            nominal INTEGER,          -- the schedule's instant, for trigger 'schedule'
+            rerun_of TEXT,            -- the run that asked for this one
+            reruns INTEGER NOT NULL DEFAULT 0,
+            release TEXT,             -- that it was started from
+            timeout INTEGER,          -- seconds, as the release said at the start
+            stop TEXT,                -- the state that a requested stop leads to: 'killed' or 'timed-out'
+            queued INTEGER NOT NULL,
+            started INTEGER,
+            finished INTEGER,
+            exit_code INTEGER,
+            reason TEXT               -- of the present state, for people
+        ) STRICT, WITHOUT ROWID""",
+        # Small for ever: finished runs are not in it.
+        """CREATE INDEX runs_live ON runs(agent, run) WHERE finished IS NULL""",
+        """CREATE INDEX runs_last ON runs(agent, finished) WHERE finished IS NOT NULL""",
+        """CREATE INDEX runs_old ON runs(finished) WHERE finished IS NOT NULL""",
+        """CREATE INDEX runs_agent ON runs(agent, run)""",
+        """CREATE TABLE schedules (
+            agent TEXT PRIMARY KEY,
+            expression TEXT NOT NULL,
+            zone TEXT NOT NULL,
+            position INTEGER NOT NULL -- every nominal instant up to here has its decision, or came before the schedule
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE ticks (
+            agent TEXT NOT NULL,
+            schedule TEXT NOT NULL,   -- expression and zone
+            nominal INTEGER NOT NULL, -- of a row that stands for several: the last
+            first INTEGER NOT NULL,   -- of a row that stands for several: the first
+            count INTEGER NOT NULL DEFAULT 1,
+            more INTEGER NOT NULL DEFAULT 0, -- 1: count is only what was counted, there were more
+            decision TEXT NOT NULL,
+            reason TEXT,
+            run TEXT,
+            decided INTEGER NOT NULL,
+            PRIMARY KEY (agent, schedule, nominal)
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE INDEX ticks_last ON ticks(agent, nominal)""",
+        """CREATE INDEX ticks_old ON ticks(decided)""",
+        """CREATE TABLE pauses (scope TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST,)
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
+    """Bring the file to the newest form, each step in its own transaction. Raises StoreTooNew."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(migrations):
+        row = connection.execute("SELECT value FROM facts WHERE name = 'oldest'").fetchone()
+        if row is None or int(row[0]) > len(migrations):
+            raise StoreTooNew(
+                f"the database has schema {version}, this version knows schemas up to {len(migrations)}",
+                hint="push a release with the newer version again, or restore a copy of the older database",
+            )
+        return
+    for number, migration in enumerate(migrations[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in migration.script:
+                connection.execute(statement)
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('oldest', ?)", (str(migration.oldest),))
+            connection.execute(f"PRAGMA user_version = {number}")  # takes no parameter; an int of ours
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")

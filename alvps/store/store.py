@@ -1,0 +1,66 @@
+"""The store: one writer, one reader, one lock."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from alvps.store import connect
+from alvps.store.writer import Writer
+
+T = TypeVar("T")
+Function = Callable[[sqlite3.Connection], T]
+
+
+class Store:
+    """An open database. Functions that are given to it get a connection and run in the store's own threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open (or create) it. Blocks. Raises StoreBusy, StoreDamaged, StoreTooNew, StoreUnavailable."""
+        self.path = path
+        self._lock = connect.lock(path)
+        try:
+            self._writer = Writer(connect.open_writer(path), path)
+            self._reader = connect.open_reader(path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._readers = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+
+    @property
+    def failing(self) -> str | None:
+        """Why nothing can be stored at present, or None."""
+        return self._writer.failing
+
+    def submit(self, function: Function[T]) -> concurrent.futures.Future[T]:
+        """Write, from any thread; done when the disk has it."""
+        return self._writer.submit(function)
+
+    def write(self, function: Function[T]) -> asyncio.Future[T]:
+        """Write, from a coroutine; done when the disk has it. Fails with StoreUnavailable when it does not."""
+        return self._writer.write(function)
+
+    async def read(self, function: Function[T]) -> T:
+        """Read one consistent state of the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
+
+    def _read(self, function: Function[T]) -> T:
+        self._reader.execute("BEGIN")
+        try:
+            return function(self._reader)
+        finally:
+            self._reader.execute("COMMIT")
+
+    def close(self, timeout: float = 3.0) -> bool:
+        """Store what waits and close. False if the disk did not take it in time. Blocks up to `timeout` seconds."""
+        closed = self._writer.close(timeout)
+        self._readers.shutdown(wait=closed, cancel_futures=True)
+        if closed:
+            self._reader.close()
+            os.close(self._lock)
+        return closed

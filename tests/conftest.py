@@ -1,0 +1,38 @@
+"""Fixtures that several kinds of tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.product import Product, install
+from tests.support.vps import Vps
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
+    """The wheel, installed alone in a new virtual environment outside the repository."""
+    folder = tmp_path_factory.mktemp("product")
+    home = folder / "home"
+    home.mkdir()
+    return Product(venv=install(folder), home=home)
+
+
+@pytest.fixture(scope="session")
+def vps(product: Product) -> Iterator[Vps]:
+    """A local VPS for the whole session, as `al provision local` makes it."""
+    name = f"test-{os.getpid()}"
+    product.ok("provision", "local", "--name", name, "--yes", timeout=600)
+    try:
+        yield Vps(product, name)
+    finally:
+        product.ok("teardown", name, "--yes")
+
+
+@pytest.fixture
+def project_folder(tmp_path: Path) -> Path:
+    """A folder for a project whose name is legal whatever the test is called."""
+    return tmp_path / "demo"

@@ -1,0 +1,35 @@
+"""Projects made for one test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def toml(value: object) -> str:
+    """A value as TOML writes it (strings, numbers, booleans and lists are the same in JSON)."""
+    return json.dumps(value)
+
+
+def write_project(folder: Path, agents: dict[str, dict[str, object]], **config: object) -> Path:
+    """Write a project. An agent's entry holds its agent-config keys, and `script` (its run.sh) and `files`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {"name": "demo", **config}
+    (folder / "config.toml").write_text("".join(f"{key} = {toml(value)}\n" for key, value in settings.items()))
+    for name, given in agents.items():
+        write_agent(folder, name, **given)
+    return folder
+
+
+def write_agent(folder: Path, name: str, *, script: str = "true", files: dict[str, str] | None = None, **keys: object) -> None:
+    """Write one agent whose harness runs `script` with sh."""
+    agent = folder / "agents" / name
+    agent.mkdir(parents=True, exist_ok=True)
+    (agent / "ACTIONS.md").write_text(f"# {name}\n")
+    (agent / "run.sh").write_text(script + "\n")
+    for path, text in (files or {}).items():
+        (agent / path).write_text(text)
+    if "schedule" not in keys:
+        keys.setdefault("manual", True)
+    lines = [f"{key} = {toml(value)}\n" for key, value in keys.items()]
+    (agent / "agent-config.toml").write_text("".join(lines) + '\n[harness]\ncommand = ["sh", "run.sh"]\n')

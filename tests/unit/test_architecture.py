@@ -1,0 +1,126 @@
+"""Imports point one way, the laptop's paths stay light, and nothing travels that should not: kept true by reading the code."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent.parent / "alvps"
+
+# A room may import from itself, from the files every room may use, and from these.
+EVERYWHERE = {"errors", "frames", "__init__"}
+ALLOWED: dict[str, set[str]] = {
+    "schedule": set(),
+    "credentials": set(),
+    "prompt": {"credentials"},
+    "project": {"schedule", "credentials"},
+    "journal": set(),
+    "notify": set(),
+    "store": set(),
+    "gateway": {"store", "project", "journal"},
+    "daemon": {"store", "gateway", "project", "schedule", "prompt", "credentials", "journal", "notify"},
+    "launcher": {"project", "credentials", "journal", "notify"},
+    "agent": set(),
+    "host": set(),
+    "ssh": set(),
+    "logs": {"ssh"},
+    "push": {"project", "credentials", "ssh", "host", "agent"},
+    "provision": {"project", "ssh", "agent", "host"},
+    "cli": {"project", "credentials", "schedule", "ssh", "logs", "push", "provision", "host"},
+}
+
+STANDARD_LIBRARY_ONLY = ("host", "agent")
+
+
+def _imports(path: Path) -> set[str]:
+    """The modules a file imports, full names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the direction"
+            found.add(node.module or "")
+    return found
+
+
+def _rooms() -> list[tuple[str, Path]]:
+    files = []
+    for path in PACKAGE.rglob("*.py"):
+        relative = path.relative_to(PACKAGE)
+        if relative.parts[0] != "data":
+            files.append((relative.parts[0].removesuffix(".py"), path))
+    for path in (PACKAGE / "provision").rglob("*.py"):  # a link: rglob does not follow it
+        files.append(("provision", path))
+    return files
+
+
+def test_every_room_is_known() -> None:
+    assert {room for room, _ in _rooms()} <= set(ALLOWED) | EVERYWHERE
+
+
+@pytest.mark.parametrize("room", sorted(ALLOWED))
+def test_imports_point_one_way(room: str) -> None:
+    wrong = []
+    for owner, path in _rooms():
+        if owner != room:
+            continue
+        for module in _imports(path):
+            parts = module.split(".")
+            if parts[0] == "alvps" and len(parts) > 1 and parts[1] not in {room} | EVERYWHERE | ALLOWED[room]:
+                wrong.append(f"{path.relative_to(PACKAGE)} imports {module}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("room", STANDARD_LIBRARY_ONLY)
+def test_travelling_rooms_need_nothing_installed(room: str) -> None:
+    wrong = []
+    for owner, path in _rooms():
+        if owner == room:
+            wrong += [
+                f"{path.name} imports {module}"
+                for module in _imports(path)
+                if module.split(".")[0] not in sys.stdlib_module_names | {"alvps", "__future__"}
+            ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("argv", "forbidden"),
+    [
+        (["--help"], {"click", "paramiko", "fabric", "json", "asyncio", "alvps.project"}),
+        (["--version"], {"click", "paramiko", "fabric", "json", "asyncio", "alvps.project"}),
+        (["status", "--help"], {"paramiko", "fabric", "docker", "sanic", "croniter", "pydantic_ai", "alvps.daemon"}),
+        (["push", "--help"], {"paramiko", "fabric", "docker", "sanic", "croniter", "pydantic_ai", "alvps.daemon"}),
+    ],
+)
+def test_laptops_paths_import_lazily(argv: list[str], forbidden: set[str]) -> None:
+    program = (
+        "import sys; before = set(sys.modules); from alvps.cli.main import run\n"
+        f"code = run({argv!r})\n"
+        "print('MODULES', *sorted(set(sys.modules) - before)); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PACKAGE.parent, timeout=60
+    )
+    loaded = set(done.stdout.rsplit("MODULES", 1)[1].split())
+    assert not loaded & forbidden
+
+
+def test_no_shell_strings_anywhere() -> None:
+    """`shell=True`, os.system and os.popen do not occur: nothing that a user writes can reach a shell on this side."""
+    wrong = []
+    for _, path in _rooms():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "shell" and not (
+                isinstance(node.value, ast.Constant) and node.value.value is False
+            ):
+                wrong.append(f"{path.name}:{node.value.lineno} shell=")
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
+                if node.attr in {"system", "popen"}:
+                    wrong.append(f"{path.name}:{node.lineno} os.{node.attr}")
+    assert not wrong
