@@ -192,3 +192,9 @@ def _quoted(value: object) -> str:
     if text and all(c.isprintable() and not c.isspace() and c not in "'\"=" for c in text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def get_logger() -> structlog.typing.FilteringBoundLogger:
+    """A logger for a module; it may be made before `configure` is called."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger

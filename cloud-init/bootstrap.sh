@@ -138,7 +138,9 @@ apt_get() {
 # pip brings its own list of authorities and would not know a company's.
 authorities() {
   step=authorities
-  if [ -n "$(find /usr/local/share/ca-certificates -name '*.crt' 2>/dev/null | head -n 1)" ] && [ ! -e /etc/pip.conf ]; then
+  # The second place is where cloud-init puts those of its ca_certs.
+  if [ -n "$(find /usr/local/share/ca-certificates /usr/share/ca-certificates/cloud-init-* -name '*.crt' 2>/dev/null | head -n 1)" ] \
+    && [ ! -e /etc/pip.conf ]; then
     put /etc/pip.conf 0644 <<'END'
 # Written by the bootstrap because this machine has authorities of its own in /usr/local/share/ca-certificates.
 [global]
@@ -481,14 +483,14 @@ main() {
     esac
   done
   trap leaving EXIT
+  exec 2>&1 # one stream: what a program complains about stands where it happened
   check
   if [ "$only_check" = yes ]; then
     say "this machine can be a host"
     return 0
   fi
-  case $digest in
-    *[!0-9a-f]* | '') refuse "--digest must be a sha256" ;;
-  esac
+  case $digest in *[!0-9a-f]*) digest= ;; esac
+  [ "${#digest}" -eq 64 ] || refuse "--digest must be a sha256"
   exec 9>/run/action-llama-bootstrap.lock
   flock -w 600 9 || fail "another bootstrap runs here and does not end"
   packages

@@ -1,1 +1,4 @@
-"""What runs inside an agent's container. Standard library only, and little of that: its imports are part of a run's start."""
+"""What runs inside an agent's container.
+
+Standard library only, and little of that: these imports are part of every run's start.
+"""

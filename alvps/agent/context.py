@@ -1,4 +1,4 @@
-"""Which files make up the build context of the agents' base image? Used where a push is put together; no Docker needed."""
+"""Which files make up the build context of the agents' base image? Pure; no Docker needed."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Which exit code does a run end with?
 
-    0          completed            42    run again (al-rerun)          124   its time was over
-    120        never started: the frame was incomplete; starting it again is safe
-    121        not started: the frame was whole but could not be used; starting it again would not help
-    126, 127   the command cannot be executed, was not found (as a shell has it)
-    128 + n    ended by signal n
-    others     the command's own, or the number in the signal file `exit`
+0          completed            42    run again (al-rerun)          124   its time was over
+120        never started: the frame was incomplete; starting it again is safe
+121        not started: the frame was whole but could not be used; starting it again would not help
+126, 127   the command cannot be executed, was not found (as a shell has it)
+128 + n    ended by signal n
+others     the command's own, or the number in the signal file `exit`
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def decide(command_code: int, signals: str) -> int:
     wanted = _exit_file(signals + "/exit")
     if wanted is not None:
         code = wanted
-    elif os.path.lexists(signals + "/rerun"):  # noqa: PTH110 - pathlib is not imported in the entry, for start-up time
+    elif os.path.lexists(signals + "/rerun"):
         code = RERUN
     else:
         code = command_code

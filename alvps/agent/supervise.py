@@ -104,7 +104,7 @@ def _reap(child: int) -> int | None:
 
 
 def _send(child: int, number: int) -> None:
-    try:
+    try:  # noqa: SIM105 - contextlib is not imported here, for start-up time
         os.killpg(child, number)  # the command's session leader leads a group of the same number
     except ProcessLookupError:
         pass

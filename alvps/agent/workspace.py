@@ -1,5 +1,6 @@
 """What does the command find? Credential files, the signal folder, and its environment."""
 
+# ruff: noqa: PTH101, PTH103 - pathlib is not imported here, for start-up time
 from __future__ import annotations
 
 import os
@@ -8,7 +9,7 @@ from alvps.agent.inbox import Inbox
 from alvps.agent.places import Places
 
 # git asks the helper at the moment of use; the token stays in the environment and gets into no file and no argv.
-_TOKEN_HELPER = '!f() { test "$1" = get && printf "username=x-access-token\\npassword=%s\\n" "$GITHUB_TOKEN"; }; f'
+_GIT_HELPER = '!f() { test "$1" = get && printf "username=x-access-token\\npassword=%s\\n" "$GITHUB_TOKEN"; }; f'
 
 
 def prepare(inbox: Inbox, places: Places) -> None:
@@ -57,7 +58,7 @@ def environment(inbox: Inbox, places: Places, inherited: dict[str, str]) -> dict
         env |= {
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "credential.https://github.com.helper",
-            "GIT_CONFIG_VALUE_0": _TOKEN_HELPER,
+            "GIT_CONFIG_VALUE_0": _GIT_HELPER,
         }
     return env
 
@@ -72,7 +73,7 @@ def _git_ssh(inbox: Inbox) -> dict[str, str]:
 def _git_identity(fields: dict[str, str], places: Places) -> dict[str, str]:
     env: dict[str, str] = {}
     if fields.get("id_rsa"):
-        # IdentitiesOnly: no other key is offered. accept-new: hosts that the image does not know are pinned for the run.
+        # IdentitiesOnly: no other key is offered. accept-new: hosts unknown to the image are pinned for the run.
         env["GIT_SSH_COMMAND"] = (
             f"ssh -i {places.ssh}/id_rsa -o IdentitiesOnly=yes -o BatchMode=yes -o ConnectTimeout=15"
             f" -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={places.ssh}/known_hosts"

@@ -3,10 +3,10 @@
 from alvps.credentials.credential import Credential, canonical, env_of
 from alvps.credentials.refs import CredentialRef
 from alvps.credentials.store import FileStore, Stored
-from alvps.credentials.types import BUILT_IN, CredentialType, Field, type_named
+from alvps.credentials.types import TYPES, CredentialType, Field, type_named
 
 __all__ = [
-    "BUILT_IN",
+    "TYPES",
     "Credential",
     "CredentialRef",
     "CredentialType",

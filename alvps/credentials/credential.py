@@ -32,9 +32,8 @@ def env_of(credential: Credential) -> dict[str, str]:
     type_ = type_named(credential.type)
     if type_ is None:
         return {}
-    return {
-        name: credential.fields[part.name] for part in type_.fields if part.name in credential.fields for name in part.env
-    }
+    there = [part for part in type_.fields if part.name in credential.fields]
+    return {name: credential.fields[part.name] for part in there for name in part.variables}
 
 
 def canonical(credentials: Iterable[Credential]) -> bytes:

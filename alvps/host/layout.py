@@ -1,4 +1,4 @@
-"""Where does everything live on the host, and which programs act there? Tests give other answers in the opening frame."""
+"""Where does everything live on the host, and which programs act there? Tests say otherwise in the opening frame."""
 
 from __future__ import annotations
 
@@ -44,11 +44,12 @@ def from_message(message: dict[str, Any]) -> Layout:
         default = Layout._field_defaults.get(name)
         if default is None:
             raise ValueError(f"a layout has no {name!r}")
+        fitting = value
         if isinstance(default, tuple):
-            value = tuple(map(str, value))
+            fitting = tuple(map(str, value))
         elif isinstance(default, float) and type(value) is int:
-            value = float(value)
-        if type(value) is not type(default):
+            fitting = float(value)
+        if type(fitting) is not type(default):
             raise ValueError(f"a layout's {name!r} cannot be {value!r}")
-        values[name] = value
+        values[name] = fitting
     return Layout(**values)

@@ -1,13 +1,14 @@
-"""Is somebody still waiting for this? Ends child processes at once when the laptop is gone, until the point of no return."""
+"""Is somebody still waiting for this? Ends child processes when the laptop is gone, until the point of no return."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 
 
-class Gone(Exception):  # noqa: N818  -- not an error of this program: the other side left
+class Gone(Exception):
     """The laptop is gone, or told us to stop, before the switch: undo and leave."""
 
 
@@ -55,7 +56,5 @@ class Life:
 
 
 def _kill_group(child: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -20,7 +20,13 @@ class Peer:
     """One conversation over two file descriptors. A reader thread sees the end of input even while a build runs."""
 
     def __init__(
-        self, life: Life, *, source: int = 0, sink: int = 1, silence: float = 30.0, now: Callable[[], float] = time.monotonic
+        self,
+        life: Life,
+        *,
+        source: int = 0,
+        sink: int = 1,
+        silence: float = 30.0,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._life = life
         self._source = source

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, NamedTuple
 
 from alvps.host.life import Life
 
@@ -37,7 +38,7 @@ def run(
     *,
     life: Life | None = None,
     timeout: float,
-    stdin: Iterable[bytes] | None = None,
+    feed: Callable[[IO[bytes]], None] | None = None,
     environ: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
@@ -45,23 +46,22 @@ def run(
 ) -> Result:
     """Run a program to its end in a process group of its own.
 
-    `timeout` is in seconds. With `merge`, standard error is part of the output; without, it only shows in the tail.
+    `timeout` is in seconds. `feed` writes the program's standard input, in a thread of its own. With `merge`, standard
+    error is part of the output; without, it only shows in the tail.
     Raises ProgramFailed if `check` and the code is not 0, or the program does not exist; life.Gone if the laptop left.
     """
     if life is not None:
         life.check()
-    name = os.path.basename(argv[0])  # noqa: PTH119  -- pathlib is slow to import here
-    try:
-        child = subprocess.Popen(
-            [*_dies_with_us(), *argv],
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-            start_new_session=True,
-            env=None if environ is None else {**os.environ, **environ},
-        )
-    except FileNotFoundError as error:
-        raise ProgramFailed(f"there is no program {argv[0]!r} on the host") from error
+    if not find(argv[0]):
+        raise ProgramFailed(f"there is no program {argv[0]!r} on the host")
+    child = subprocess.Popen(
+        [*_dies_with_us(), *argv],
+        stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+        start_new_session=True,
+        env=None if environ is None else {**os.environ, **environ},
+    )
     if life is not None:
         life.adopt(child.pid)
     late = threading.Event()
@@ -73,8 +73,9 @@ def run(
     pumps = [threading.Thread(target=_pump, args=(child.stdout, tail, output, on_line), daemon=True)]
     if not merge:
         pumps.append(threading.Thread(target=_pump, args=(child.stderr, tail, None, on_line), daemon=True))
-    if stdin is not None:
-        threading.Thread(target=_feed, args=(child.stdin, stdin), daemon=True).start()
+    if feed is not None:
+        assert child.stdin is not None
+        threading.Thread(target=_feed, args=(child.stdin, feed), daemon=True).start()
     for pump in pumps:
         pump.start()
     # Wait without reaping: until `dismiss`, nobody else can have this process number.
@@ -90,24 +91,30 @@ def run(
     result = Result(-1 if late.is_set() else code, "\n".join(tail), bytes(output))
     if check and result.code != 0:
         how = f"took longer than {timeout:.0f} s" if late.is_set() else f"ended with {_code_text(code)}"
-        raise ProgramFailed(f"{name} {how}", result.tail)
+        raise ProgramFailed(f"{argv[0].rpartition('/')[2]} {how}", result.tail)
     return result
+
+
+def find(program: str) -> str | None:
+    """Where a program is, or None."""
+    if "/" in program:
+        return program if os.access(program, os.X_OK) else None
+    for folder in os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").split(":"):
+        if os.access(f"{folder}/{program}", os.X_OK):
+            return f"{folder}/{program}"
+    return None
 
 
 def _dies_with_us() -> list[str]:
     """A prefix that has the kernel end the child when we are killed: else a build goes on beside the next push."""
-    for folder in ("/usr/bin", "/bin"):
-        if os.access(f"{folder}/setpriv", os.X_OK):
-            return [f"{folder}/setpriv", "--pdeathsig", "KILL", "--"]
-    return []
+    setpriv = find("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
 
 
 def _give_up(pid: int, late: threading.Event) -> None:
     late.set()
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _pump(stream: object, tail: deque[str], output: bytearray | None, on_line: Callable[[str], None] | None) -> None:
@@ -120,11 +127,10 @@ def _pump(stream: object, tail: deque[str], output: bytearray | None, on_line: C
             on_line(line)
 
 
-def _feed(stream: object, pieces: Iterable[bytes]) -> None:
+def _feed(pipe: IO[bytes], feed: Callable[[IO[bytes]], None]) -> None:
     try:
-        with stream:  # type: ignore[attr-defined]  # a pipe of Popen
-            for piece in pieces:
-                stream.write(piece)  # type: ignore[attr-defined]
+        with pipe:
+            feed(pipe)
     except (BrokenPipeError, ConnectionError):
         pass  # the program ended early; its own code and output say why
 

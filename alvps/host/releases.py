@@ -50,7 +50,7 @@ class Release(NamedTuple):
 
 def read_manifest(folder: str) -> tuple[Entry, ...]:
     """The entries of an assembled tree, as written beside it. Raises BadManifest, OSError."""
-    with open(f"{folder}/manifest", "rb") as file:  # noqa: PTH123
+    with open(f"{folder}/manifest", "rb") as file:
         return decode(file.read())
 
 
@@ -108,7 +108,7 @@ def unfinished_venvs(layout: Layout) -> list[str]:
     return [
         layout.at("venvs", name)
         for name in fsio.names_in(layout.at("venvs"))
-        if not os.path.exists(layout.at("venvs", name, ".complete"))  # noqa: PTH110
+        if not os.path.exists(layout.at("venvs", name, ".complete"))
     ]
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: PTH  -- everything here works on open folders (dir_fd), which pathlib cannot
 """How does a folder come to hold exactly these entries, sharing unchanged files with what is already on the disk?
 
 Files are made once (a hard link, or written with O_EXCL) and never opened for writing again, so a link can share them
@@ -8,10 +7,11 @@ with O_NOFOLLOW.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from alvps.host import fsio
@@ -20,7 +20,7 @@ from alvps.host.manifest import Entry
 # Every file of a release has this modification time. One that was edited in place by hand no longer has it, so it is
 # not taken over into the next release; and archives made from a release do not depend on when it was pushed.
 MOMENT = 946_684_800  # 2000-01-01T00:00:00Z
-_FEW = 64  # up to so many new files, single fsyncs are cheaper than a whole file system's
+FEW = 64  # up to so many new files, single fsyncs are cheaper than a whole file system's
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 20
 
@@ -42,7 +42,9 @@ class Sources:
     def add_tree(self, folder: str, entries: Iterable[Entry]) -> None:
         """Offer the files of an assembled tree."""
         for entry in entries:
-            self._by_digest.setdefault(entry.sha256, []).append(Source(f"{folder}/{entry.path}", entry.mode, loose=False))
+            self._by_digest.setdefault(entry.sha256, []).append(
+                Source(f"{folder}/{entry.path}", entry.mode, loose=False)
+            )
 
     def add_blob(self, path: str, sha256: str) -> None:
         """Offer a blob whose content was checked."""
@@ -97,7 +99,7 @@ def build(folder: str, entries: Iterable[Entry], sources: Sources) -> int:
     """
     os.mkdir(folder, 0o755)
     written = 0
-    with _Folders(folder) as folders:
+    with contextlib.closing(_Folders(folder)) as folders:
         for entry in sorted(entries, key=lambda entry: entry.path.split("/")):
             parent, _, name = entry.path.rpartition("/")
             descriptor = folders.open(parent)
@@ -115,10 +117,10 @@ def build(folder: str, entries: Iterable[Entry], sources: Sources) -> int:
 
 def sync(folder: str, entries: Iterable[Entry], written: int) -> None:
     """Have the whole tree on the disk when this returns. `written` is how many of its files are new."""
-    if written > _FEW:
+    if written > FEW:
         fsio.sync_file_system(folder)
         return
-    with _Folders(folder) as folders:
+    with contextlib.closing(_Folders(folder)) as folders:
         for parent in sorted({entry.path.rpartition("/")[0] for entry in entries} | {""}):
             os.fsync(folders.open(parent))
 
@@ -162,10 +164,7 @@ class _Folders:
     def __init__(self, root: str) -> None:
         self._open: list[tuple[str, int]] = [("", os.open(root, _FOLDER_FLAGS))]
 
-    def __enter__(self) -> _Folders:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         while self._open:
             os.close(self._open.pop()[1])
 
@@ -177,15 +176,8 @@ class _Folders:
         rest = path[len(here) :].strip("/") if here else path
         for part in rest.split("/") if rest else ():
             parent = self._open[-1][1]
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.mkdir(part, 0o755, dir_fd=parent)
-            except FileExistsError:
-                pass
             here = f"{here}/{part}" if here else part
             self._open.append((here, os.open(part, _FOLDER_FLAGS, dir_fd=parent)))
         return self._open[-1][1]
-
-
-def modes(entries: Iterable[Entry]) -> Mapping[str, int]:
-    """Path to mode, for those who compare."""
-    return {entry.path: entry.mode for entry in entries}

@@ -1,1 +1,4 @@
-"""The only process that may talk to Docker: a handful of verbs on a Unix socket, everything else comes from the release."""
+"""The only process that may talk to Docker.
+
+A handful of verbs on a Unix socket; everything else about a run comes from the live release.
+"""

@@ -17,6 +17,7 @@ Code = Literal[
     "not-found",
     "busy-name",
     "conflict",
+    "internal",
 ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from alvps.launcher import names
@@ -40,6 +41,10 @@ class Run:
     def never_started(self) -> bool:
         """The container exists, but its command has never run: it may be removed and made anew."""
         return self.state == "created" or (self.state == "exited" and self.exit_code == NEVER_STARTED)
+
+    def with_oom(self, seen: bool) -> Run:
+        """The same, having run out of memory if that was seen: the engine's own note is not there in every version."""
+        return replace(self, oom=self.oom or seen)
 
     def wire(self) -> dict[str, Any]:
         """The run as it goes over the socket."""
@@ -86,6 +91,24 @@ def of_inspect(found: Mapping[str, Any], installation: str) -> Run | None:
         oom=bool(state.get("OOMKilled")) if ended else False,
         started=instant(state.get("StartedAt", "")),
         finished=instant(state.get("FinishedAt", "")) if ended else None,
+    )
+
+
+def of_event(event: Mapping[str, Any], installation: str) -> Run | None:
+    """The run in a `die` event, for a container that somebody removed before it could be asked about."""
+    actor = event["Actor"]
+    labels = actor["Attributes"]
+    key = names.key_of(labels, installation)
+    if key is None:
+        return None
+    moment = datetime.fromtimestamp(int(event["timeNano"]) // 1_000_000 / 1000, timezone.utc)
+    return Run(
+        key=key,
+        agent=labels.get(names.AGENT, ""),
+        state="exited",
+        container=str(actor["ID"]),
+        exit_code=int(labels.get("exitCode", "255")),
+        finished=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     )
 
 

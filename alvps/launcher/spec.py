@@ -26,7 +26,7 @@ STOP_GRACE = 15  # seconds; the entry needs up to 10 to end its command
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
-    """What the engine can enforce, from its `info`. A limit it cannot enforce it would refuse, or ignore with a warning."""
+    """What the engine can enforce, from its `info`; the rest it would refuse, or ignore with a warning."""
 
     cpus: int = 0  # how many it has; more cannot be asked for. 0: unknown
     memory: bool = True

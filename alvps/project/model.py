@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Union
+from typing import Literal, TypeAlias
 
 from alvps.credentials.refs import CredentialRef
 from alvps.errors import UsageError
 
-Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
-Catchup = Literal["latest", "none", "all"]
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Catchup: TypeAlias = Literal["latest", "none", "all"]
 
 GIB = 1 << 30
 DEFAULT_TIMEOUT = 900

@@ -24,7 +24,7 @@ _SECOND = timedelta(seconds=1)
 class Schedule:
     """A cron expression in a time zone. All instants are aware UTC datetimes, on whole minutes of the wall clock.
 
-    Raises CronError or ZoneError. Cheap to make: the calendar behind an expression is shared and built when first asked.
+    Raises CronError or ZoneError. Cheap to make: the calendar of an expression is shared, and built when first asked.
     """
 
     __slots__ = ("_cron", "_zone", "expr", "zone")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from alvps.schedule.grammar import Cron
 
@@ -44,13 +44,13 @@ class Walk:
         """The first match later than `wall`."""
         with self._lock:
             self._iterator.set_current(wall)
-            return cast(datetime, self._iterator.get_next(datetime))
+            return self._iterator.get_next(datetime)
 
     def before(self, wall: datetime) -> datetime:
         """The last match earlier than `wall`."""
         with self._lock:
             self._iterator.set_current(wall)
-            return cast(datetime, self._iterator.get_prev(datetime))
+            return self._iterator.get_prev(datetime)
 
 
 @lru_cache(maxsize=4096)  # a thousand agents share a few lines; building one costs more than a step of it

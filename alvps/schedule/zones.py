@@ -50,8 +50,8 @@ def _closest(name: str) -> str | None:
     wanted = name.strip().lower().replace(" ", "_")
     if wanted in folded:
         return folded[wanted]
-    for known in folded:
-        if known.rpartition("/")[2] == wanted:  # "Berlin"
-            return folded[known]
+    for lower, known in folded.items():
+        if lower.rpartition("/")[2] == wanted:  # "Berlin"
+            return known
     close = difflib.get_close_matches(wanted, folded, n=1, cutoff=0.75)
     return folded[close[0]] if close else None

@@ -18,13 +18,13 @@ class Agent(AgentSSH):
         try:
             conn.settimeout(timeout)
             conn.connect(path)
-            self._connect(conn)
+            self._connect(conn)  # type: ignore[attr-defined]  # not in the stubs
         except (OSError, SSHException):
             conn.close()
-            self._close()
+            self.close()
 
     def keys(self) -> tuple[AgentKey, ...]:
         return self.get_keys()
 
     def close(self) -> None:
-        self._close()
+        self._close()  # type: ignore[attr-defined]  # not in the stubs

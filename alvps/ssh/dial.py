@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 from typing import IO
@@ -93,7 +92,7 @@ _Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, "tuple[str, 
 
 
 def _addresses(settings: Settings, timeout: float) -> list[_Address]:
-    """getaddrinfo with a time limit, which it does not have itself: it runs in a thread that is left behind if it hangs."""
+    """getaddrinfo with a time limit, which it has not: it runs in a thread that is left behind if it hangs."""
     answer: list[_Address] = []
     failure: list[OSError] = []
 
@@ -125,15 +124,15 @@ def _command(settings: Settings) -> Wire:
     """
     shell = os.environ.get("SHELL") or "/bin/sh"
     ours, theirs = socket.socketpair()
-    words = tempfile.TemporaryFile()
+    words = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process that writes to it
     try:
         process = subprocess.Popen(
             [shell, "-c", f"exec {settings.proxy_command}"],
-            stdin=theirs,
-            stdout=theirs,
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             stderr=words,
             # Ctrl-C is for al, which then closes the connection itself.
-            start_new_session=sys.platform != "win32",
+            start_new_session=True,
         )
     except OSError as error:
         ours.close()

@@ -96,9 +96,7 @@ def parse(text: str, source: str) -> tuple[Entry, ...]:
         if not blob.startswith(len(fields[1]).to_bytes(4, "big") + fields[1].encode()):
             continue
         key = HostKey(type=fields[1], blob=blob)
-        entries.append(
-            Entry(where=f"{source}:{number}", marker=marker, patterns=tuple(fields[0].split(",")), key=key)
-        )
+        entries.append(Entry(where=f"{source}:{number}", marker=marker, patterns=tuple(fields[0].split(",")), key=key))
     return tuple(entries)
 
 

@@ -38,8 +38,10 @@ class StrictPolicy(paramiko.MissingHostKeyPolicy):
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002  # paramiko's signature
         shown = HostKey(type=key.get_name(), blob=key.asbytes())
         judgement = judge(self._entries, self._names, shown, fallback=self._fallback)
-        if judgement.verdict is Verdict.TRUSTED and not self._revoked_by_file(shown):
-            return
+        if judgement.verdict is Verdict.TRUSTED:
+            if not self._revoked_by_file(shown):
+                return
+            judgement = Judgement(verdict=Verdict.REVOKED)
         raise refusal(self._settings, shown, judgement, self._names[0], self._pinned or self._files[0])
 
     def _revoked_by_file(self, key: HostKey) -> bool:
@@ -62,9 +64,7 @@ def refusal(settings: Settings, shown: HostKey, judgement: Judgement, name: str,
     """The error with both fingerprints, how to check and how to accept knowingly."""
     kind = shown.type.removeprefix("ssh-").upper()
     seen = f"it shows {kind} {shown.fingerprint}"
-    check = (
-        f"on the host's own console run `ssh-keygen -lf /etc/ssh/ssh_host_{shown.short_type}_key.pub` and compare"
-    )
+    check = f"on the host's own console run `ssh-keygen -lf /etc/ssh/ssh_host_{shown.short_type}_key.pub` and compare"
     where = f"{settings.label} refused, nothing was sent"
     recorded = "\n".join(_describe(entry) for entry in judgement.recorded) or None
     line = f"{name} {shown.line()}"

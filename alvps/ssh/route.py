@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
 import re
 import subprocess
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ class Query:
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise HostUnreachable(
-                    f"step ssh configuration: `ssh -G {self._target.host}` gave no answer within {_QUERY_SECONDS:.0f} s",
+                    f"step ssh configuration: `ssh -G {self._target.host}` took more than {_QUERY_SECONDS:.0f} s",
                     hint="a `Match exec` command or a name server may hang; try that command yourself",
                 ) from None
             except BaseException:
@@ -73,18 +74,17 @@ class Query:
         return parse(
             out.decode(errors="surrogateescape"),
             self._target,
-            home=Path.home(),
+            home=_home(),
             environ=os.environ,
             local_user=getpass.getuser(),
         )
 
+    def kill(self) -> None:
+        """Stop asking."""
+        self._process.kill()
 
-def start(target: Target) -> Query:
-    """Ask for the target's settings."""
-    return Query(target)
 
-
-def finish(query: Query, target: Target) -> Route:
+def find(query: Query, target: Target) -> Route:
     """Wait for the target's settings and ask for those of the hops. Raises UsageError on a ProxyJump that loops."""
     return Route(hops=_follow(query.settings(), target, depth=0))
 
@@ -94,12 +94,22 @@ def jump_hops(value: str) -> tuple[tuple[str | None, str, int | None], ...]:
     hops = []
     for hop in value.split(","):
         text = hop.strip().removeprefix("ssh://")
-        match = re.fullmatch(r"(?:(?P<user>.+)@)?(?P<host>\[[^\]]+\]|[^:\[\]]+|[0-9A-Fa-f:.]+)(?::(?P<port>\d+))?", text)
+        match = re.fullmatch(
+            r"(?:(?P<user>.+)@)?(?P<host>\[[^\]]+\]|[^:\[\]]+|[0-9A-Fa-f:.]+)(?::(?P<port>\d+))?", text
+        )
         if match is None:
             raise UsageError(f"ProxyJump {value!r}: {hop!r} is not [user@]host[:port]")
         port = match["port"]
         hops.append((match["user"], match["host"].strip("[]"), int(port) if port else None))
     return tuple(hops)
+
+
+def _home() -> Path:
+    """As ssh has it: of the account, whatever HOME says."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path.home()
 
 
 def _follow(settings: Settings, target: Target, *, depth: int) -> tuple[Settings, ...]:

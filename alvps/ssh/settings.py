@@ -140,7 +140,7 @@ def expand(value: str, tokens: Mapping[str, str], environ: Mapping[str, str], ho
 
 
 def split_paths(value: str, *, exists: Callable[[str], bool] = os.path.exists) -> tuple[str, ...]:
-    """`ssh -G` prints a list of paths on one line without quotes: words are joined while that names a file that exists."""
+    """`ssh -G` prints paths on one line without quotes: words are joined where that names a file that exists."""
     words, found = value.split(" "), []
     while words:
         for count in range(len(words), 1, -1):
@@ -165,7 +165,7 @@ def _percent(value: str, tokens: Mapping[str, str]) -> str:
 
 
 def _safe_command(command: str, tokens: Mapping[str, str]) -> str:
-    """ProxyCommand with its tokens filled in. It is run by the user's shell, so what is filled in must be harmless there."""
+    """ProxyCommand with its tokens filled in, which must be harmless in the user's shell: that is what runs it."""
     for name in ("h", "n", "r", "p", "k"):
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._:@%+-]*", tokens[name]):
             raise UsageError(f"{tokens[name]!r} is not a name that can be put into a ProxyCommand")

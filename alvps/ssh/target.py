@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+
+Passphrase = Callable[[Path], "str | None"]
 
 
 @dataclass(frozen=True, slots=True)

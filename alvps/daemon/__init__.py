@@ -1,0 +1,1 @@
+"""The program that decides when agents run, and writes down everything that it decided."""

@@ -1,0 +1,263 @@
+"""One run from `starting` to its end: asks the launcher, waits for the container's exit, records it once.
+
+A drive is a task of its own, so one that hangs delays no other. It may be dropped at any moment (the daemon stops or
+dies): whatever it did is in the store or with the launcher, and the next daemon makes a new drive from the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Protocol, TypeVar
+
+from alvps.journal import get_logger
+
+from alvps.daemon.backoff import Backoff
+from alvps.daemon.launcher import STOP_GRACE, Container, Launcher, LauncherGone, Refused
+from alvps.daemon.outcome import Exit, Vanished, Verdict, verdict
+from alvps.errors import AlError
+from alvps.store import runs
+from alvps.store.runs import Run
+from alvps.store.writer import Function
+
+T = TypeVar("T")
+BACKSTOP = 30  # seconds after the agent's own timer, for one whose timer did not work
+RETRY_MOST = 30.0
+# After these refusals a container may still exist; after every other one it does not.
+UNCERTAIN = ("docker-down",)
+# The launcher and we follow the same link, but not in the same millisecond.
+PASSING = ("wrong-release",)
+
+log = get_logger()
+
+
+class Desk(Protocol):
+    """What a drive needs from the engine."""
+
+    launcher: Launcher
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+
+    def row(self, run: str) -> Run:
+        """The run as it is now."""
+
+    def commit(self, function: Function[T]) -> Awaitable[T]:
+        """Store; tries until the disk takes it."""
+
+    def prompt(self, run: Run) -> str:
+        """The prompt of this run. Raises AlError."""
+
+    def max_reruns(self) -> int:
+        """How often a run may ask to run again."""
+
+    def changed(self, run: str, **fields: object) -> None:
+        """The store has these values now."""
+
+    def release_id(self) -> str:
+        """The live release."""
+
+    def put_back(self, run: Run, reason: str) -> None:
+        """The run is queued again; its agent starts nothing for a while."""
+
+    async def close_run(self, run: Run, decision: Verdict, finished_ms: int) -> None:
+        """Record the end, and a rerun with it; then forget the run."""
+
+
+class Drive:
+    """The life of one started run."""
+
+    def __init__(self, run: str, desk: Desk) -> None:
+        self.id = run
+        self._desk = desk
+        self._exits: dict[int, Exit | Vanished] = {}
+        self._wake = asyncio.Event()
+        self._backoff = Backoff(first=1, most=RETRY_MOST)
+        self._found: tuple[int, int] | None = None
+        self._deadline: tuple[int, float] | None = None  # of which attempt, and when by the monotonic clock
+
+    @property
+    def _run(self) -> Run:
+        return self._desk.row(self.id)
+
+    def deliver(self, attempt: int, end: Exit | Vanished) -> None:
+        """That attempt's container has ended. The first message counts."""
+        self._exits.setdefault(attempt, end)
+        self._wake.set()
+
+    def found_running(self, attempt: int, since_ms: int) -> None:
+        """The launcher has a running container for that attempt."""
+        self._found = (attempt, since_ms)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Something changed: a stop was asked for, the launcher or Docker is back."""
+        self._wake.set()
+
+    async def live(self) -> None:
+        """Run to the end."""
+        while True:
+            if self._run.state == "starting" and not await self._start():
+                return
+            end = await self._until_end()
+            run = self._run
+            decision = verdict(end, run, max_reruns=self._desk.max_reruns())
+            if decision.state != "starting":
+                finished = end.finished if isinstance(end, Exit) else None
+                await self._desk.close_run(run, decision, finished or self._desk.now_ms())
+                await self._remove(run.attempt, end)
+                return
+            reason = decision.reason or ""
+            if await self._desk.commit(lambda c, r=run, why=reason: runs.again(c, r.run, r.attempt, why)):
+                log.warning("run begins again", agent=run.agent, run=run.run, trigger=run.trigger, reason=reason)
+            self._desk.changed(
+                run.run, state="starting", attempt=run.attempt + 1, started=None, reason=reason
+            )
+            await self._remove(run.attempt, end)
+
+    async def _start(self) -> bool:
+        """Get the container going. False when the run has no container and this drive is done with it."""
+        while True:
+            run = self._run
+            if run.stop or run.attempt in self._exits:
+                return True
+            if self._found and self._found[0] == run.attempt:
+                await self._is_running(self._found[1])
+                return True
+            self._wake.clear()
+            try:
+                state = await self._ask_start(run)
+            except LauncherGone as error:
+                await self._note(error.message)
+            except Refused as error:
+                if not error.retry and error.code not in PASSING:
+                    refusal = Verdict(state="failed", reason=f"not started: {error.message}")
+                    await self._desk.close_run(run, refusal, self._desk.now_ms())
+                    return False
+                if error.code not in UNCERTAIN and not self._run.stop:
+                    await self._desk.commit(lambda c, r=run, w=error.message: runs.put_back(c, r.run, r.attempt, w))
+                    self._desk.put_back(run, error.message)
+                    return False
+                await self._note(error.message)
+            except AlError as error:  # the prompt cannot be made
+                await self._desk.close_run(run, Verdict(state="failed", reason=error.message), self._desk.now_ms())
+                return False
+            else:
+                if state == "running":
+                    await self._is_running(self._desk.now_ms())
+                    return True
+                if await self._ask_ended(run):
+                    return True
+            await self._pause(self._backoff.next())
+
+    async def _ask_start(self, run: Run) -> str:
+        # The release that is live now, not the one at the time of queueing: only that one can be started.
+        return await self._desk.launcher.start(
+            run.run, run.attempt, agent=run.agent, trigger=run.trigger, release=self._desk.release_id(),
+            prompt=self._desk.prompt(run),
+        )
+
+    async def _is_running(self, since_ms: int) -> None:
+        run = self._run
+        if run.state != "starting":
+            return
+        if await self._desk.commit(lambda c: runs.started(c, run.run, run.attempt, since_ms)):
+            self._backoff.reset()
+            self._desk.changed(run.run, state="running", started=since_ms, reason=None)
+            log.info("run started", agent=run.agent, run=run.run, trigger=run.trigger, attempt=run.attempt)
+
+    async def _until_end(self) -> Exit | Vanished:
+        stopping: asyncio.Task[None] | None = None
+        try:
+            while True:
+                run = self._run
+                self._wake.clear()
+                if run.attempt in self._exits:
+                    return self._exits[run.attempt]
+                if run.stop and stopping is None:
+                    stopping = asyncio.create_task(self._stop(run))
+                left = self._time_left(run)
+                if left is not None and left <= 0 and not run.stop:
+                    log.warning("run is over its time", agent=run.agent, run=run.run, trigger=run.trigger)
+                    await self._desk.commit(lambda c, r=run: runs.ask_stop(c, r.run, "timed-out"))
+                    self._desk.changed(run.run, stop="timed-out")
+                    continue
+                await self._pause(None if run.stop else left)
+        finally:
+            if stopping:
+                stopping.cancel()
+
+    def _time_left(self, run: Run) -> float | None:
+        if run.started is None or run.timeout is None:
+            return None
+        if self._deadline is None or self._deadline[0] != run.attempt:
+            # Asked of the wall clock once, then of the monotonic one: setting the clock must not end runs.
+            left = run.started / 1000 + run.timeout + BACKSTOP - self._desk.now_ms() / 1000
+            self._deadline = (run.attempt, time.monotonic() + min(left, run.timeout + BACKSTOP))
+        return self._deadline[1] - time.monotonic()
+
+    async def _stop(self, run: Run) -> None:
+        """Ask until the container has ended or there is none."""
+        backoff = Backoff(first=1, most=RETRY_MOST)
+        while run.attempt not in self._exits:
+            try:
+                await self._desk.launcher.stop(run.run, STOP_GRACE)
+                # Its exit comes by the watch; should that line be cut just now, we ask.
+                await asyncio.sleep(STOP_GRACE + 2)
+                await self._ask_ended(run)
+            except Refused as error:
+                if error.code == "not-found":
+                    await self._ask_ended(run, gone="there was no container to stop")
+                else:
+                    await self._note(f"it cannot be stopped: {error.message}")
+            except LauncherGone as error:
+                await self._note(f"it cannot be stopped: {error.message}")
+            await asyncio.sleep(backoff.next())
+
+    async def _ask_ended(self, run: Run, gone: str | None = None) -> bool:
+        """Look the container up. Delivers its exit, or that there is none if `gone` says what that means."""
+        try:
+            found = _find(await self._desk.launcher.containers(), run)
+        except (LauncherGone, Refused):
+            return False
+        if found and found.state == "exited":
+            self.deliver(run.attempt, exit_of(found))
+        elif gone and (found is None or found.state == "created"):
+            self.deliver(run.attempt, Vanished(gone))
+        return run.attempt in self._exits
+
+    async def confirm_vanished(self) -> None:
+        """A list did not have our container: is that still so?"""
+        run = self._run
+        if run.state == "running":
+            await self._ask_ended(run, gone="its container is gone, and nobody saw how it ended")
+
+    async def _remove(self, attempt: int, end: Exit | Vanished) -> None:
+        if isinstance(end, Exit):
+            # What is left behind is removed at the next comparison with the launcher's list.
+            with contextlib.suppress(LauncherGone, Refused):
+                await self._desk.launcher.remove(self.id, attempt)
+
+    async def _note(self, reason: str) -> None:
+        run = self._run
+        if run.reason == reason:
+            return
+        log.warning("run waits", agent=run.agent, run=run.run, trigger=run.trigger, reason=reason)
+        self._desk.changed(run.run, reason=reason)
+        await self._desk.commit(lambda c: runs.waits(c, run.run, reason))
+
+    async def _pause(self, timeout: float | None) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout)
+
+
+def exit_of(container: Container) -> Exit:
+    """The exit of an exited container. Without a code (Docker lost it) it counts as 255."""
+    code = 255 if container.exit_code is None else container.exit_code
+    return Exit(exit_code=code, oom=container.oom, finished=container.finished)
+
+
+def _find(containers: Sequence[Container], run: Run) -> Container | None:
+    return next((c for c in containers if c.run == run.run and c.attempt == run.attempt), None)

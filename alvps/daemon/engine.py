@@ -1,0 +1,236 @@
+"""Which queued run starts now, and what is recorded when one ends.
+
+The store is the truth and this is its mirror: a change is committed first and made here afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Coroutine, Sequence
+from typing import TypeVar
+
+from alvps.journal import get_logger
+
+from alvps.daemon import prompting
+from alvps.daemon.backoff import Backoff
+from alvps.daemon.drive import Drive
+from alvps.daemon.launcher import Launcher
+from alvps.daemon.live import Live
+from alvps.daemon.outcome import Verdict
+from alvps.daemon.plan import Clock
+from alvps.daemon.release import Release
+from alvps.daemon.waiters import Waiters
+from alvps.store import pauses, runs
+from alvps.store.errors import StoreUnavailable
+from alvps.store.ids import RunIds
+from alvps.store.runs import Run
+from alvps.store.store import Store
+from alvps.store.ticks import Decision
+from alvps.store.writer import Function
+
+T = TypeVar("T")
+RETRY_MOST = 30.0  # seconds
+CRASHED = 5.0  # seconds until a drive that ended by an error of ours is tried again
+
+log = get_logger()
+
+
+class Engine:
+    """Live runs, and one Drive for each that was started."""
+
+    def __init__(self, store: Store, launcher: Launcher, ids: RunIds, release: Release, clock: Clock) -> None:
+        self.store = store
+        self.launcher = launcher
+        self.release = release
+        self.live = Live()
+        self.paused: dict[str, int] = {}
+        self.held: str | None = "the launcher has not answered yet"  # why nothing may start at present
+        self.waiters = Waiters()
+        self.moved = asyncio.Event()  # something that the status line shows has changed
+        self._ids = ids
+        self._clock = clock
+        self._drives: dict[str, Drive] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._blocked: dict[str, float] = {}  # agents that start nothing until then (monotonic)
+        self._refusals: dict[str, Backoff] = {}
+        self._closing = False
+
+    async def restore(self) -> None:
+        """Take over what an earlier daemon left."""
+        for run in await self.store.read(runs.live):
+            self.live.put(run)
+        self.paused = await self.store.read(pauses.scopes)
+
+    async def commit(self, function: Function[T]) -> T:
+        """Store; tries until the disk takes it."""
+        backoff = Backoff(first=0.5, most=RETRY_MOST)
+        while True:
+            try:
+                return await self.store.write(function)
+            except StoreUnavailable as error:
+                pause = backoff.next()
+                log.error("not stored yet", reason=error.message, retry_in=pause)
+                self.moved.set()
+                await asyncio.sleep(pause)
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self._clock() * 1000)
+
+    def new_id(self) -> str:
+        """An id for a new run."""
+        return self._ids.new(self.now_ms())
+
+    # Dispatch
+
+    def decided(self, _decisions: Sequence[Decision], new: Sequence[Run]) -> None:
+        """Ticks were decided and stored, these runs with them."""
+        for run in new:
+            self.live.put(run)
+        self.dispatch()
+
+    def hold(self, reason: str | None) -> None:
+        """Start nothing because of `reason`, or go on."""
+        self.held = reason
+        if reason is None:
+            self._blocked.clear()
+            for drive in list(self._drives.values()):
+                drive.wake()
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Start what may start. Cheap and without effect when nothing may; called after every change."""
+        self.moved.set()
+        if self.held or self._closing or pauses.EVERYTHING in self.paused:
+            return
+        now = time.monotonic()
+        limit = self.release.project.scale
+        for name, queue in self.live.heads():
+            agent = self.release.agents.get(name)
+            if agent is None or name in self.paused or self._blocked.get(name, 0) > now:
+                continue
+            free = agent.scale - self.live.active_of(name)
+            if limit is not None:
+                free = min(free, limit - self.live.active)
+            for run in queue[: max(free, 0)]:
+                # The place is taken at once; the store follows before the launcher is asked.
+                self.live.change(run, state="starting", release=self.release.id, timeout=agent.timeout, reason=None)
+                self._begin(run, claim=True)
+
+    def adopt(self, run: str) -> Drive:
+        """The drive of a started run; made now if an earlier daemon started it."""
+        return self._drives.get(run) or self._begin(run, claim=False)
+
+    def _begin(self, run: str, *, claim: bool) -> Drive:
+        drive = self._drives[run] = Drive(run, self)
+        self.spawn(self._keep(drive, claim=claim))
+        return drive
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Do it beside everything else, until the engine closes."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # asyncio itself keeps no reference
+        task.add_done_callback(self._tasks.discard)
+
+    async def _keep(self, drive: Drive, *, claim: bool) -> None:
+        run = drive.id
+        try:
+            row = self.row(run)
+            if not claim or await self.commit(
+                lambda c: runs.claim(c, run, release=row.release or "", timeout=row.timeout or 0)
+            ):
+                await drive.live()
+        except Exception:  # noqa: BLE001 - an error of ours must not leave a run that nobody looks after
+            log.exception("run lost its keeper", run=run)
+            await asyncio.sleep(CRASHED)
+            if self.live.get(run) and self._drives.get(run) is drive:
+                self._begin(run, claim=False)
+        finally:
+            if self._drives.get(run) is drive:
+                del self._drives[run]
+
+    # What a Drive asks for
+
+    def row(self, run: str) -> Run:
+        """The run as it is now. Raises KeyError when it is finished."""
+        row = self.live.get(run)
+        if row is None:
+            raise KeyError(run)
+        return row
+
+    def prompt(self, run: Run) -> str:
+        """The prompt of this run, from the release that is live now. Raises AlError."""
+        return prompting.prompt(self.release.project.agent(run.agent), run)
+
+    def release_id(self) -> str:
+        """The live release."""
+        return self.release.id
+
+    def max_reruns(self) -> int:
+        """How often a run may ask to run again."""
+        return self.release.project.max_reruns
+
+    def changed(self, run: str, **fields: object) -> None:
+        """The store has these values now."""
+        row = self.live.change(run, **fields)
+        if row and row.state == "running":
+            self._refusals.pop(row.agent, None)
+        self.moved.set()
+
+    def put_back(self, run: Run, reason: str) -> None:
+        """The run is queued again; its agent starts nothing for a while."""
+        pause = self._refusals.setdefault(run.agent, Backoff(first=1, most=RETRY_MOST)).next()
+        log.warning("run put back", agent=run.agent, run=run.run, trigger=run.trigger, reason=reason, retry_in=pause)
+        self._blocked[run.agent] = time.monotonic() + pause
+        self.live.change(run.run, state="queued", reason=reason)
+        asyncio.get_running_loop().call_later(pause + 0.01, self.dispatch)
+        self.dispatch()
+
+    async def close_run(self, run: Run, decision: Verdict, finished_ms: int) -> None:
+        """Record the end, and a rerun with it, in one transaction; then forget the run."""
+        follower = self._follower(run, decision)
+
+        def record(connection: sqlite3.Connection) -> bool:
+            ended = runs.finish(
+                connection, run.run, run.attempt, state=decision.state, now_ms=finished_ms,
+                exit_code=decision.exit_code, reason=decision.reason,
+            )
+            if ended and follower:
+                runs.add(connection, follower)
+            return ended
+
+        if await self.commit(record):
+            level = log.info if decision.state in ("completed", "rerun") else log.warning
+            level(
+                "run finished", agent=run.agent, run=run.run, trigger=run.trigger, state=decision.state,
+                exit_code=decision.exit_code, reason=decision.reason, rerun=follower.run if follower else None,
+            )
+            if follower:
+                self.live.put(follower)
+        self.forget(run.run)
+
+    def forget(self, run: str) -> None:
+        """The store has this run in a terminal state."""
+        self.live.drop(run)
+        self.waiters.finished(run)
+        self.dispatch()
+
+    def _follower(self, run: Run, decision: Verdict) -> Run | None:
+        agent = self.release.agents.get(run.agent)
+        if not decision.rerun or agent is None or agent.scale == 0:
+            return None
+        return Run(
+            run=self.new_id(), agent=run.agent, trigger=run.trigger, state="queued", queued=self.now_ms(),
+            prompt=run.prompt, nominal=run.nominal, rerun_of=run.run, reruns=run.reruns + 1,
+        )
+
+    async def close(self) -> None:
+        """Stop working. Containers go on, and the next daemon finds them."""
+        self._closing = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        self.waiters.close()
+        await asyncio.gather(*tasks, return_exceptions=True)

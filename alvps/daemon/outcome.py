@@ -1,0 +1,81 @@
+"""What an ended container means for its run. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alvps.store.runs import Run
+
+RERUN = 42
+NEVER_STARTED = 120
+TIMED_OUT = 124
+ATTEMPTS = 3
+MAY_RERUN = ("schedule", "manual")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How the container of one attempt ended. `finished` in milliseconds since 1970."""
+
+    exit_code: int
+    oom: bool = False
+    finished: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """There is no container although there was one."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The run's next state. `state` 'starting' asks for another attempt; `rerun` for another run."""
+
+    state: str
+    exit_code: int | None = None
+    reason: str | None = None
+    rerun: bool = False
+
+
+def verdict(end: Exit | Vanished, run: Run, *, max_reruns: int) -> Verdict:
+    """Which state the run is in now that its container has ended."""
+    if isinstance(end, Vanished):
+        if run.stop:
+            return Verdict(state=run.stop, reason=_why_stopped(run))
+        return Verdict(state="lost", reason=end.reason)
+    code = end.exit_code
+    if run.stop:
+        return Verdict(state=run.stop, exit_code=code, reason=_why_stopped(run))
+    if code == 0:
+        return Verdict(state="completed", exit_code=code)
+    if code == RERUN:
+        return _rerun(run, max_reruns)
+    if code == TIMED_OUT:
+        return Verdict(state="timed-out", exit_code=code, reason=_ran_out_of_time(run))
+    if code == NEVER_STARTED:
+        if run.attempt < ATTEMPTS:
+            return Verdict(state="starting", reason=f"attempt {run.attempt} ended before the work began")
+        return Verdict(state="failed", exit_code=code, reason=f"{run.attempt} attempts ended before the work began")
+    if end.oom:
+        return Verdict(state="failed", exit_code=code, reason="it needed more memory than its limit")
+    if code > 128:
+        return Verdict(state="failed", exit_code=code, reason=f"exit code {code} (signal {code - 128})")
+    return Verdict(state="failed", exit_code=code, reason=f"exit code {code}")
+
+
+def _rerun(run: Run, max_reruns: int) -> Verdict:
+    if run.trigger not in MAY_RERUN:
+        return Verdict(state="rerun", exit_code=RERUN, reason=f"a {run.trigger} run is not run again")
+    if run.reruns >= max_reruns:
+        return Verdict(state="rerun", exit_code=RERUN, reason=f"asked to run again, but the limit is {max_reruns}")
+    return Verdict(state="rerun", exit_code=RERUN, reason="asked to run again", rerun=True)
+
+
+def _why_stopped(run: Run) -> str:
+    return "killed by request" if run.stop == "killed" else f"{_ran_out_of_time(run)}; it had to be stopped"
+
+
+def _ran_out_of_time(run: Run) -> str:
+    return f"not done within {run.timeout} s" if run.timeout else "not done in time"

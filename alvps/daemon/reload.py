@@ -1,0 +1,104 @@
+"""From one release to the next, in one step and without losing what runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from alvps.daemon.engine import Engine
+from alvps.daemon.launcher import Launcher, LauncherGone, Refused
+from alvps.daemon.orders import NotNow
+from alvps.daemon.release import Release, load_current
+from alvps.daemon.ticker import Ticker
+from alvps.daemon.timetable import Timetable
+from alvps.errors import AlError
+from alvps.journal import get_logger
+from alvps.store import runs, schedules
+
+log = get_logger()
+
+
+async def shortcomings(launcher: Launcher, release: str) -> list[str]:
+    """Why runs of that release could not start now; empty when they could."""
+    try:
+        answer = await launcher.ready(release)
+    except (LauncherGone, Refused) as error:
+        return [error.message]
+    found = []
+    if answer.release != release:
+        found.append(f"the launcher has the release {answer.release}")
+    if not answer.docker:
+        found.append("Docker does not answer")
+    found += [f"the image {image} is missing" for image in answer.missing]
+    return found
+
+
+async def install(engine: Engine, ticker: Ticker, release: Release) -> None:
+    """Make `release` the one that is worked from: the store first, then in memory without a pause between."""
+    project = release.project
+    gone: list[str] = []
+    lines = [(a.name, a.schedule, a.timezone) for a in project.agents if a.schedule is not None and a.scale > 0]
+    now_ms = engine.now_ms()
+
+    def take_over(connection: sqlite3.Connection) -> dict[str, schedules.Position]:
+        for row in runs.live(connection):
+            agent = release.agents.get(row.agent)
+            if row.state == "queued" and (agent is None or agent.scale == 0):
+                why = "is not in" if agent is None else "is disabled in"
+                reason = f"the agent {why} the release {release.id}"
+                if runs.drop_queued(connection, row.run, state="failed", now_ms=now_ms, reason=reason):
+                    gone.append(row.run)
+        return schedules.sync(connection, lines, now_ms // 1000)
+
+    positions = await engine.store.write(take_over)
+    table = await asyncio.to_thread(Timetable, project.agents, positions, project.work_queue_size)
+    engine.release = release
+    await ticker.replace(table)
+    for run in gone:
+        row = engine.live.get(run)
+        log.warning("run dropped", agent=row.agent if row else None, run=run, release=release.id)
+        engine.forget(run)
+    engine.dispatch()
+
+
+class Reload:
+    """The order to go over to the release that `current` points to now."""
+
+    def __init__(
+        self, root: Path, engine: Engine, ticker: Ticker, launcher: Launcher, notify: Callable[[bool], None]
+    ) -> None:
+        self._root = root
+        self._engine = engine
+        self._ticker = ticker
+        self._launcher = launcher
+        self._notify = notify  # True: a reload begins; False: it is over
+        self._lock = asyncio.Lock()
+
+    async def to(self, wanted: str) -> None:
+        """Answer when `wanted` is active. Raises NotNow and stays on the old release when it cannot be."""
+        async with self._lock:
+            self._notify(True)
+            try:
+                await self._switch(wanted)
+            finally:
+                self._notify(False)
+
+    async def _switch(self, wanted: str) -> None:
+        before = self._engine.release.id
+        try:
+            release = await asyncio.to_thread(load_current, self._root)
+        except AlError as error:
+            log.error("release refused", release=wanted, reason=error.message)
+            raise NotNow(
+                f"the release {wanted} cannot be loaded, {before} goes on: {error.message}",
+                hint=error.detail or error.hint,
+            ) from error
+        reasons = [] if release.id == wanted else [f"`current` points to {release.id}"]
+        reasons += await shortcomings(self._launcher, wanted)
+        if reasons:
+            log.error("release refused", release=wanted, reason="; ".join(reasons))
+            raise NotNow(f"the release {wanted} is not ready, {before} goes on: {'; '.join(reasons)}")
+        await install(self._engine, self._ticker, release)
+        log.info("release active", release=release.id, before=before, agents=len(release.agents))

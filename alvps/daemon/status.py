@@ -1,0 +1,144 @@
+"""What `al status`, `systemctl status` and the readiness question are told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from alvps.daemon.engine import Engine
+from alvps.daemon.link import Link
+from alvps.daemon.ticker import Ticker
+from alvps.store import pauses
+from alvps.store.history import Last, last_of
+from alvps.store.runs import Run
+from alvps.store.ticks import Decision
+
+
+def iso(ms: int | None) -> str | None:
+    """Milliseconds since 1970 as ISO 8601 with Z; whole seconds, for people and for scripts."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms // 1000, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Status:
+    """Looks at everything, changes nothing."""
+
+    def __init__(self, engine: Engine, ticker: Ticker, link: Link, started_ms: int) -> None:
+        self._engine = engine
+        self._ticker = ticker
+        self._link = link
+        self._started_ms = started_ms
+
+    async def full(self) -> dict[str, Any]:
+        """The answer to GET /status."""
+        engine = self._engine
+        release = engine.release
+        last = await engine.store.read(lambda c: last_of(c, release.agents))
+        return {
+            "project": release.project.name,
+            "release": release.id,
+            "version": release.version,
+            "started": iso(self._started_ms),
+            "now": iso(engine.now_ms()),
+            "paused": pauses.EVERYTHING in engine.paused,
+            "warnings": self.warnings(),
+            "agents": [self._agent(name, last[name]) for name in release.agents],
+            "runs": [self.run(row) for row in sorted(engine.live, key=lambda row: row.run)],
+        }
+
+    def run(self, row: Run) -> dict[str, Any]:
+        """One run, as every answer shows it."""
+        return {
+            "run": row.run,
+            "agent": row.agent,
+            "trigger": row.trigger,
+            "state": row.state,
+            "attempt": row.attempt,
+            "queued": iso(row.queued),
+            "started": iso(row.started),
+            "finished": iso(row.finished),
+            "exit_code": row.exit_code,
+            "reason": self._reason(row),
+            "nominal": iso(row.nominal * 1000) if row.nominal is not None else None,
+            "release": row.release,
+            "rerun_of": row.rerun_of,
+        }
+
+    def warnings(self) -> list[str]:
+        """What keeps the daemon from its work at present."""
+        found = []
+        if self._engine.store.failing:
+            found.append(f"{self._engine.store.failing}; it is tried again")
+        if self._engine.held:
+            found.append(f"no run can start: {self._engine.held}")
+        return found
+
+    def line(self) -> str:
+        """The line for `systemctl status`."""
+        engine = self._engine
+        count = len(engine.release.agents)
+        parts = [
+            f"release {engine.release.id}",
+            f"{count} agent{'' if count == 1 else 's'}",
+            f"{engine.live.active} running, {engine.live.queued} queued",
+        ]
+        if pauses.EVERYTHING in engine.paused:
+            parts.append("paused")
+        elif self._ticker.table.next_tick():
+            parts.append(self._next_tick())
+        return " · ".join([*parts, *self.warnings()])
+
+    def _next_tick(self) -> str:
+        upcoming = self._ticker.table.next_tick()
+        if upcoming is None:
+            return "no schedule"
+        at = datetime.fromtimestamp(upcoming[0], tz=timezone.utc)
+        today = datetime.fromtimestamp(self._engine.now_ms() / 1000, tz=timezone.utc).date()
+        form = "%H:%M" if at.date() == today else "%Y-%m-%d %H:%M"
+        return f"next tick {at.strftime(form)} UTC ({upcoming[1]})"
+
+    def _agent(self, name: str, last: Last) -> dict[str, Any]:
+        engine = self._engine
+        agent = engine.release.agents[name]
+        upcoming = self._ticker.table.next_of(name)
+        return {
+            "name": name,
+            "schedule": agent.schedule,
+            "timezone": agent.timezone,
+            "next": iso(upcoming * 1000) if upcoming else None,
+            "paused": name in engine.paused,
+            "scale": agent.scale,
+            "running": engine.live.active_of(name),
+            "queued": engine.live.queued_of(name),
+            "last": _last(last.run),
+            "last_tick": _tick(last.tick),
+        }
+
+    def _reason(self, row: Run) -> str | None:
+        if row.stop and row.finished is None:
+            return "being stopped"
+        if row.state != "queued" or row.reason:
+            return row.reason
+        engine = self._engine
+        if pauses.EVERYTHING in engine.paused or row.agent in engine.paused:
+            return "waits: paused"
+        return f"waits: {engine.held}" if engine.held else "waits for a free place"
+
+
+def _last(row: Run | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "run": row.run, "state": row.state, "result": row.reason, "exit_code": row.exit_code,
+        "finished": iso(row.finished),
+    }
+
+
+def _tick(row: Decision | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "nominal": iso(row.nominal * 1000), "first": iso(row.first * 1000), "count": row.count, "more": row.more,
+        "decision": row.decision, "reason": row.reason, "run": row.run,
+    }

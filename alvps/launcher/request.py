@@ -1,0 +1,130 @@
+"""What may a caller ask? Requests, checked field by field before anything happens.
+
+A caller names a run, an agent and a prompt; everything else about a container comes from the live release.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Union
+
+from alvps.frames import Message
+from alvps.launcher import names
+from alvps.launcher.names import RunKey
+from alvps.launcher.refusal import Refused
+
+MAX_GRACE = 3600.0
+_FIELDS = {
+    "start": {"run", "attempt", "agent", "trigger", "release"},
+    "stop": {"run", "grace"},
+    "remove": {"run", "attempt"},
+    "list": set[str](),
+    "watch": set[str](),
+    "ready": {"release"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """`release`: the one the caller believes to be live; another one is refused."""
+
+    key: RunKey
+    agent: str
+    trigger: str
+    release: str | None = None
+    prompt: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """`grace`: seconds between SIGTERM and SIGKILL."""
+
+    run: str
+    grace: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Of an exited container."""
+
+    key: RunKey
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """All runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """All runs, then what changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Is the live release startable?"""
+
+
+Request = Union[Start, Stop, Remove, List, Watch, Ready]  # noqa: UP007 - evaluated at run time, by Python 3.10 too
+
+
+def parse(message: Message, blob: bytes) -> Request:
+    """The request in a frame. Raises Refused `bad-request` that names the field."""
+    verb = message.get("verb")
+    if not isinstance(verb, str) or verb not in _FIELDS:
+        raise _bad(f"verb must be one of {', '.join(_FIELDS)}")
+    if unknown := set(message) - _FIELDS[verb] - {"verb"}:
+        raise _bad(f"{verb} knows no {', '.join(sorted(map(repr, unknown)))[:200]}")
+    if verb == "start":
+        return _start(message, blob)
+    if blob:
+        raise _bad(f"{verb} takes no blob")
+    if verb == "stop":
+        return Stop(run=_run(message), grace=_grace(message.get("grace", 10.0)))
+    if verb == "remove":
+        return Remove(key=_key(message))
+    if verb == "list":
+        return List()
+    return Watch() if verb == "watch" else Ready()
+
+
+def _start(message: Message, blob: bytes) -> Start:
+    try:
+        blob.decode()
+    except UnicodeDecodeError:
+        raise _bad("the prompt is not UTF-8") from None
+    agent, trigger, release = message.get("agent"), message.get("trigger"), message.get("release")
+    if not isinstance(agent, str) or len(agent) > 63 or not names.AGENT_NAME.fullmatch(agent):
+        raise _bad("agent is not an agent's name")
+    if not isinstance(trigger, str) or not names.TRIGGER_KIND.fullmatch(trigger):
+        raise _bad("trigger is not a kind of trigger")
+    if release is not None and not isinstance(release, str):
+        raise _bad("release is not text")
+    return Start(key=_key(message), agent=agent, trigger=trigger, release=release, prompt=blob)
+
+
+def _key(message: Message) -> RunKey:
+    attempt = message.get("attempt")
+    if not isinstance(attempt, int) or isinstance(attempt, bool) or not 1 <= attempt <= names.MAX_ATTEMPT:
+        raise _bad(f"attempt is not a whole number from 1 to {names.MAX_ATTEMPT}")
+    return RunKey(_run(message), attempt)
+
+
+def _run(message: Message) -> str:
+    run = message.get("run")
+    if not isinstance(run, str) or not names.RUN_ID.fullmatch(run):
+        raise _bad("run is not a run id (10 to 26 characters a-z, 0-9)")
+    return run
+
+
+def _grace(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise _bad("grace is not a number of seconds")
+    if not 0 <= value <= MAX_GRACE:
+        raise _bad(f"grace is not from 0 to {MAX_GRACE:.0f} seconds")
+    return float(value)
+
+
+def _bad(what: str) -> Refused:
+    return Refused("bad-request", what)

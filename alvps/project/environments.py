@@ -1,0 +1,238 @@
+"""Named environments: which host a push goes to. One file each, ~/.action-llama/environments/<name>.toml.
+
+Beside the file, the folder of the same name may hold what belongs to that host alone: a key pair, a known_hosts file.
+Paths in the file are taken relative to that folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from alvps.errors import AlError, ProjectInvalid, UsageError
+from alvps.project.fields import UNSUPPORTED
+from alvps.project.reading import read_toml
+from alvps.project.report import At, Report, closest, plain
+from alvps.project.schema import Values, choice, integer, table, text
+from alvps.project.settings import ENVIRONMENT, LOCAL
+
+FOLDER = Path(".action-llama", "environments")  # in the home folder
+PROVIDERS = ("existing", "local", "hetzner", "vultr")
+
+_PATH = text(allowed="a path", longest=4096)
+_HOST = "a host name or an address"
+_SERVER = table(
+    {
+        # No leading hyphen anywhere: these become words of command lines.
+        "host": text(pattern=r"[A-Za-z0-9_.:\[\]%][A-Za-z0-9_.:\[\]%-]*", allowed=_HOST, longest=255),
+        "user": text(pattern=r"[A-Za-z0-9_.][A-Za-z0-9_.@\\+-]*", allowed="a user's name", longest=64),
+        "port": integer(1, 65535),
+        "keyPath": _PATH,
+        "knownHosts": _PATH,
+        "basePath": text(pattern=r"/.*", allowed="an absolute path", longest=4096),
+        "provider": choice(*PROVIDERS),
+    },
+    refused=dict.fromkeys(
+        ("vultrInstanceId", "vultrRegion", "hetznerServerId", "hetznerLocation", "cloudflareZoneId",
+         "cloudflareDnsRecordId", "cloudflareHostname", "expose"),
+        UNSUPPORTED,
+    ),
+)  # fmt: skip
+_ENVIRONMENT = table(
+    {
+        "server": _SERVER,
+        "local": table({"container": text(pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", allowed="a container's name")}),
+    },
+    refused=dict.fromkeys(("gateway", "telemetry", "model", "models", "webhooks", "cloud", "agents"), UNSUPPORTED),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """One host, and how to reach it. `container`: the container that plays the host, for provider "local"."""
+
+    name: str
+    host: str
+    user: str = "root"
+    port: int = 22
+    key_path: Path | None = None
+    known_hosts: Path | None = None
+    base_path: str = "/opt/action-llama"
+    provider: str = "existing"
+    container: str | None = None
+
+
+def companion_folder(name: str) -> Path:
+    """The folder for the files that belong to this environment alone; it need not exist."""
+    return _file(name).with_suffix("")
+
+
+def list_environments() -> tuple[str, ...]:
+    """The names there are, sorted."""
+    folder = Path.home() / FOLDER
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return tuple(sorted(path.stem for path in folder.iterdir() if path.suffix == ".toml" and _is_name(path.stem)))
+    return ()
+
+
+def load_environment(name: str) -> Environment:
+    """The environment. Raises UsageError when there is none of that name, ProjectInvalid for a file that is wrong."""
+    file = _file(name)
+    if not file.exists():
+        raise _unknown(name, "")
+    report = Report()
+    at = report.at(str(file.relative_to(Path.home())))
+    raw = read_toml(Path.home(), at)
+    environment = None if raw is None else _parse(name, raw, at)
+    if environment is None or report.problems:
+        raise ProjectInvalid(tuple(report.problems))
+    return environment
+
+
+def save_environment(environment: Environment) -> None:
+    """Write its file, 0600, as a whole or not at all. Raises ProjectInvalid for values that no file may have."""
+    file = _file(environment.name)
+    _refuse_unreadable(environment, file)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file.parent.chmod(0o700)
+    half_made = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(render(environment))
+            stream.flush()
+            os.fsync(descriptor)
+        half_made.replace(file)
+    except OSError as error:
+        raise AlError(f"cannot write {file}: {error.strerror}") from error
+    finally:
+        half_made.unlink(missing_ok=True)
+
+
+def delete_environment(name: str) -> None:
+    """Remove its file and its folder. Raises UsageError when there is none of that name."""
+    file = _file(name)
+    if not file.exists():
+        raise _unknown(name, "")
+    shutil.rmtree(companion_folder(name), ignore_errors=True)
+    file.unlink()
+
+
+def resolve(project_folder: Path, flag: str | None, *, environ: Mapping[str, str] = os.environ) -> Environment:
+    """The environment that a command means: the flag, else AL_ENV, else the project's .env.toml, else the only one.
+
+    Raises UsageError when none is meant or it does not exist, ProjectInvalid when a file on the way is wrong.
+    """
+    for name, source in (
+        (flag, ""),
+        (environ.get("AL_ENV"), " (from AL_ENV)"),
+        (_bound(project_folder), f" (from {LOCAL})"),
+    ):
+        if name:
+            if not _is_name(name) or not _file(name).exists():
+                raise _unknown(name, source)
+            return load_environment(name)
+    there = list_environments()
+    if len(there) == 1:
+        return load_environment(there[0])
+    if not there:
+        raise UsageError(
+            "there is no environment yet", hint="al provision local, or al provision existing HOST, makes one"
+        )
+    raise UsageError("which environment?", hint=f"say -E NAME or set AL_ENV; there are: {', '.join(there)}")
+
+
+def render(environment: Environment) -> str:
+    """The file's text. Pure."""
+    server = {
+        "host": environment.host,
+        "user": environment.user,
+        "port": environment.port,
+        "keyPath": environment.key_path,
+        "knownHosts": environment.known_hosts,
+        "basePath": environment.base_path,
+        "provider": environment.provider,
+    }
+    lines = ["[server]", *(f"{key} = {_toml(value)}" for key, value in server.items() if value is not None)]
+    if environment.container is not None:
+        lines += ["", "[local]", f"container = {_toml(environment.container)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _parse(name: str, raw: dict[str, object], at: At) -> Environment | None:
+    values: Values = _ENVIRONMENT(raw, at) or {}
+    server = values.get("server", {})
+    if "host" not in server:
+        written = raw.get("server")
+        if not (isinstance(written, dict) and "host" in written):
+            at.key("server").key("host").say(f"missing; allowed: {_HOST}")
+        return None
+    beside = companion_folder(name)
+    return Environment(
+        name=name,
+        host=server["host"],
+        user=server.get("user", "root"),
+        port=server.get("port", 22),
+        key_path=_path(beside, server.get("keyPath")),
+        known_hosts=_path(beside, server.get("knownHosts")),
+        base_path=server.get("basePath", "/opt/action-llama"),
+        provider=server.get("provider", "existing"),
+        container=values.get("local", {}).get("container"),
+    )
+
+
+def _refuse_unreadable(environment: Environment, file: Path) -> None:
+    """What is written must be read back as it was: run the reader's own checks over it first."""
+    import tomli
+
+    report = Report()
+    back = _parse(environment.name, tomli.loads(render(environment)), report.at(str(file)))
+    if report.problems:
+        raise ProjectInvalid(tuple(report.problems))
+    assert back is not None
+
+
+def _bound(project_folder: Path) -> str | None:
+    """The environment in the project's .env.toml; the rest of that file does not matter here."""
+    if not (project_folder / LOCAL).exists():
+        return None
+    report = Report()
+    at = report.at(LOCAL)
+    raw = read_toml(project_folder, at) or {}
+    name: str | None = ENVIRONMENT(raw["environment"], at.key("environment")) if "environment" in raw else None
+    if report.problems:
+        raise ProjectInvalid(tuple(report.problems))
+    return name
+
+
+def _file(name: str) -> Path:
+    if not _is_name(name):
+        raise UsageError(f"{plain(name[:80])!r} cannot be an environment's name", hint="allowed: a-z, 0-9, -; up to 50")
+    return Path.home() / FOLDER / f"{name}.toml"
+
+
+def _is_name(name: str) -> bool:
+    return ENVIRONMENT(name, Report().at("")) is not None
+
+
+def _unknown(name: str, source: str) -> UsageError:
+    there = list_environments()
+    close = closest(name, there)
+    hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(there) or 'none yet'}"
+    return UsageError(f"there is no environment {plain(name[:80])!r}{source}", hint=hint)
+
+
+def _path(beside: Path, written: str | None) -> Path | None:
+    return None if written is None else beside / Path(written).expanduser()
+
+
+def _toml(value: object) -> str:
+    # JSON's strings are TOML's, but for DEL, which TOML wants escaped as well.
+    return (
+        str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    )

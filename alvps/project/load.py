@@ -1,0 +1,60 @@
+"""From a folder to a Project: read everything, find every problem, then build or refuse."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from alvps.errors import ProjectInvalid, UsageError
+from alvps.project import names
+from alvps.project.agent_config import CONFIG as AGENT_CONFIG
+from alvps.project.agents import FOLDER, read_agents
+from alvps.project.model import Project
+from alvps.project.report import Report, plain
+from alvps.project.settings import CONFIG, project_name, read_settings
+
+
+def load(folder: Path, *, environ: Mapping[str, str] = os.environ, name: str | None = None) -> Project:
+    """The project in the folder.
+
+    `environ`: AL_ENV in it binds the project to an environment and wins over .env.toml. `name` wins over every file: on
+    a host, where the folder is called differently and .env.toml is not there, it comes from release.json.
+    Raises ProjectInvalid with all problems of all files, UsageError when the folder is no project at all.
+    """
+    root = Path(folder)
+    _check_folder(root)
+    report = Report()
+    settings = read_settings(root, report)
+    chosen = name if name is not None and names.is_name(name) else project_name(root, settings, report)
+    agents = read_agents(root, settings, report)
+    if report.problems:
+        raise ProjectInvalid(tuple(report.problems))
+    return Project(
+        name=chosen,
+        folder=root,
+        agents=agents,
+        timezone=settings.timezone,
+        scale=settings.scale,
+        max_reruns=settings.max_reruns,
+        work_queue_size=settings.work_queue_size,
+        history_retention_days=settings.history_retention_days,
+        limits=settings.limits,
+        environment=environ.get("AL_ENV") or settings.environment,
+    )
+
+
+def _check_folder(root: Path) -> None:
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {plain(str(root))}")
+    if os.path.lexists(root / CONFIG) or os.path.lexists(root / FOLDER):
+        return
+    if os.path.lexists(root / AGENT_CONFIG):
+        raise UsageError(
+            f"{plain(str(root))} is an agent's folder, not a project's",
+            hint=f"go to {plain(str(root.resolve().parents[1]))}",
+        )
+    raise UsageError(
+        f"{plain(str(root))} is no project: it has neither {CONFIG} nor {FOLDER}/",
+        hint="go to a project's folder, or make one: al new NAME",
+    )

@@ -1,0 +1,170 @@
+"""The small language in which the tables of this room's files are described.
+
+A check takes a value from a parsed TOML file and the place it stands at, and gives the value back in the form the
+model wants, or says there what is wrong and gives None (TOML has no null, so None is free to mean "not usable").
+Checks never raise for bad input and never stop at the first problem.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from alvps.project.report import At, closest, shown
+
+Check = Callable[[object, At], Any]
+Values = dict[str, Any]
+
+_SIZE = re.compile(r"([0-9]{1,15})([kmgt])b?", re.IGNORECASE)
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MAX_DEPTH = 32
+
+
+def table(keys: Mapping[str, Check], *, refused: Mapping[str, str] | None = None) -> Check:
+    """A table with these keys and no others. `refused`: keys that exist somewhere, and why not here."""
+    not_here = refused or {}
+
+    def check(value: object, at: At) -> Values | None:
+        if not isinstance(value, dict):
+            at.say(f"{shown(value)} is not allowed; allowed: a table")
+            return None
+        found = {}
+        for key, part in value.items():
+            if key in keys:
+                parsed = keys[key](part, at.key(key))
+                if parsed is not None:
+                    found[key] = parsed
+            elif key in not_here:
+                at.key(key).say(not_here[key])
+            else:
+                at.key(key).say(f"unknown key; allowed: {', '.join(keys)}", closest(key, keys))
+        return found
+
+    return check
+
+
+def text(*, pattern: str | None = None, allowed: str = "text", longest: int = 1000) -> Check:
+    """Text that is not empty and has no control characters."""
+    compiled = re.compile(pattern) if pattern else None
+
+    def check(value: object, at: At) -> str | None:
+        if (
+            isinstance(value, str)
+            and 0 < len(value) <= longest
+            and value.isprintable()
+            and (compiled is None or compiled.fullmatch(value))
+        ):
+            return value
+        at.say(f"{shown(value)} is not allowed; allowed: {allowed}")
+        return None
+
+    return check
+
+
+def choice(*choices: str) -> Check:
+    """One of a few words."""
+
+    def check(value: object, at: At) -> str | None:
+        if isinstance(value, str) and value in choices:
+            return value
+        words = ", ".join(f'"{word}"' for word in choices)
+        at.say(f"{shown(value)} is not allowed; allowed: {words}", closest(str(value), choices))
+        return None
+
+    return check
+
+
+def integer(low: int, high: int, unit: str = "") -> Check:
+    """A whole number in a range."""
+    allowed = f"a whole number from {low} to {high}" + (f" ({unit})" if unit else "")
+
+    def check(value: object, at: At) -> int | None:
+        # bool is an int in Python, and `scale = true` is not 1.
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        at.say(f"{shown(value)} is not allowed; allowed: {allowed}")
+        return None
+
+    return check
+
+
+def number(low: float, high: float) -> Check:
+    """A number in a range, whole or not."""
+
+    def check(value: object, at: At) -> float | None:
+        # A NaN is in no range, so the comparison refuses it too.
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
+            return float(value)
+        at.say(f"{shown(value)} is not allowed; allowed: a number from {low:g} to {high:g}")
+        return None
+
+    return check
+
+
+def boolean(value: object, at: At) -> bool | None:
+    """true or false."""
+    if isinstance(value, bool):
+        return value
+    at.say(f"{shown(value)} is not allowed; allowed: true or false")
+    return None
+
+
+def size(low: str, high: str) -> Check:
+    """A size such as "512m" or "4g", given back in bytes; units are powers of 1024."""
+    least, most = _bytes(low), _bytes(high)
+    assert least is not None
+    assert most is not None
+
+    def check(value: object, at: At) -> int | None:
+        found = _bytes(value) if isinstance(value, str) else None
+        if found is not None and least <= found <= most:
+            return found
+        at.say(
+            f'{shown(value)} is not allowed; allowed: a size with its unit, from "{low}" to "{high}", such as "512m"'
+        )
+        return None
+
+    return check
+
+
+def items(check_item: Check, *, least: int = 0, most: int = 1000) -> Check:
+    """A list; the good items are given back as a tuple, the bad ones are said."""
+
+    def check(value: object, at: At) -> tuple[Any, ...] | None:
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            found = f"a list of {len(value)}" if isinstance(value, list) else shown(value)
+            at.say(f"{found} is not allowed; allowed: a list of {least} to {most} items")
+            return None
+        parsed = [check_item(item, at.item(index)) for index, item in enumerate(value)]
+        return tuple(item for item in parsed if item is not None)
+
+    return check
+
+
+def json_table(value: object, at: At) -> Values | None:
+    """A table of anything that JSON can say: no dates and times, no infinite numbers, not too deep."""
+    if not isinstance(value, dict):
+        at.say(f"{shown(value)} is not allowed; allowed: a table")
+        return None
+    before = len(at.problems)
+    waiting: list[tuple[object, At, int]] = [(value, at, 0)]
+    while waiting:  # not by recursion: the depth is the user's
+        part, here, depth = waiting.pop()
+        if isinstance(part, (dict, list)) and depth >= _MAX_DEPTH:
+            here.say(f"nested too deep; allowed: {_MAX_DEPTH} levels")
+        elif isinstance(part, dict):
+            waiting += [(inner, here.key(key), depth + 1) for key, inner in part.items()]
+        elif isinstance(part, list):
+            waiting += [(inner, here.item(index), depth + 1) for index, inner in enumerate(part)]
+        elif isinstance(part, float) and not math.isfinite(part):
+            here.say(f"{shown(part)} is not allowed; allowed: a finite number")
+        elif not isinstance(part, (str, bool, int, float)):
+            here.say(f'{shown(part)} is not allowed; allowed: what JSON can hold; write a date as text, "{part}"')
+    return value if len(at.problems) == before else None
+
+
+def _bytes(text_: str) -> int | None:
+    match = _SIZE.fullmatch(text_)
+    return int(match[1]) * _UNITS[match[2].lower()] if match else None

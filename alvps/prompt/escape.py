@@ -1,0 +1,35 @@
+"""Keep text from outside inside its block: whatever it says, it cannot close the block or open one of ours."""
+
+from __future__ import annotations
+
+import json
+import re
+
+BLOCKS = ("agent-config", "credential-context", "environment", "user-prompt", "webhook-trigger", "agent-call")
+
+# What a reader does not see, or takes for nothing: spaces, soft hyphens, zero-width and direction marks. A model may
+# read `</user-pro<zero width>mpt>` as the end of the block, so they count as nothing here, too.
+_NOTHING = (
+    r"[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0]*"
+)
+
+
+def _tag(name: str) -> str:
+    return _NOTHING.join(re.escape(letter) for letter in name)
+
+
+_OURS = re.compile(
+    f"<(?={_NOTHING}/?{_NOTHING}(?:{'|'.join(map(_tag, BLOCKS))}))",
+    re.IGNORECASE,
+)
+
+
+def block_text(text: str) -> str:
+    """The text with each `<` that begins one of our tags written as `&lt;`; everything else as it was."""
+    return _OURS.sub("&lt;", text.replace("\0", ""))
+
+
+def block_json(value: object) -> str:
+    """Compact JSON without a single `<`: JSON can write it as an escape, so nothing is lost and no tag can appear."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")

@@ -1,0 +1,216 @@
+"""One SSH connection of the way, to the target or to a hop before it: fabric's Connection with al's own client."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+from fabric import Config
+from fabric import Connection as FabricConnection
+from paramiko.config import SSHConfig
+
+from alvps.errors import AlError, HostUnreachable
+from alvps.ssh.auth import Strategy
+from alvps.ssh.channel import Channel
+from alvps.ssh.dial import Wire, unreachable
+from alvps.ssh.known_hosts import HostKey
+from alvps.ssh.policy import StrictPolicy
+from alvps.ssh.settings import Settings
+from alvps.ssh.target import Passphrase, Timeouts
+from alvps.ssh.transport import WatchedTransport
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_PARAMIKO_ERRORS = (paramiko.SSHException, OSError, EOFError)
+
+
+class Hop:
+    """An open connection to one host."""
+
+    def __init__(self, settings: Settings, connection: Any, transport: WatchedTransport, wire: Wire | None) -> None:
+        self.settings = settings
+        self.connection = connection  # fabric's
+        self.transport = transport
+        self._wire = wire
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        *,
+        over: Wire | Hop,
+        pinned: Path | None,
+        timeouts: Timeouts,
+        passphrase: Passphrase | None,
+    ) -> Hop:
+        """Connect over a wire, which then belongs to the hop, or through the hop before.
+
+        Raises HostUnreachable, HostKeyRefused.
+        """
+        strategy = Strategy(settings, timeout=timeouts.auth, passphrase=passphrase)
+        attempt = _Attempt(settings, over)
+        with attempt:
+            policy = StrictPolicy(settings, pinned)
+
+            def transport_factory(sock: Any, **_: object) -> WatchedTransport:
+                return attempt.start(
+                    WatchedTransport(
+                        sock, settings=settings, timeouts=timeouts, host_key_types=policy.preferred_types()
+                    )
+                )
+
+            options: dict[str, Any] = {
+                "transport_factory": transport_factory,
+                "auth_strategy": strategy,
+                # paramiko's one limit for banner and key exchange together; the transport has one for each.
+                "timeout": timeouts.banner + timeouts.key_exchange,
+            }
+            if isinstance(over, Wire):
+                options["sock"] = over.sock
+            connection = FabricConnection(
+                host=settings.hostname,
+                user=settings.user,
+                port=settings.port,
+                # Neither fabric's own configuration files nor its reading of ~/.ssh/config have a say.
+                config=Config(ssh_config=SSHConfig(), lazy=True),
+                gateway=False if isinstance(over, Wire) else over.connection,
+                connect_kwargs=options,
+            )
+            connection.client = paramiko.SSHClient()  # instead of fabric's, which accepts every host key
+            connection.client.set_missing_host_key_policy(policy)
+            attempt.strategy = strategy
+            connection.open()
+            transport = attempt.succeed()
+        transport.watch()
+        return cls(settings, connection, transport, over if isinstance(over, Wire) else None)
+
+    def execute(self, line: str) -> Channel:
+        """Start a line of shell. Raises HostUnreachable."""
+        try:
+            channel = self.connection.create_session()
+            channel.exec_command(line)
+        except _PARAMIKO_ERRORS as error:
+            if not self.transport.is_active():
+                raise self.lost() from error
+            raise unreachable("channel open", self.settings, _words(error)) from error
+        return Channel(channel, self.lost, line)
+
+    def lost(self) -> HostUnreachable:
+        """The error for a connection that ended by itself."""
+        why = self.transport.died_of or "the connection was cut"
+        return HostUnreachable(f"{self.settings.label}: connection lost: {why}")
+
+    def close(self) -> None:
+        self.transport.hang_up()
+        self.connection.close()
+        if self._wire is not None:
+            self._wire.close()
+
+
+def exchange_keys(settings: Settings, kind: str, *, over: Wire | Hop, timeouts: Timeouts) -> HostKey | None:
+    """The host's key of one type, proven by a key exchange; None when it has none. Nothing more is said to it.
+
+    Raises HostUnreachable.
+    """
+    with _Attempt(settings, over) as attempt:
+        sock = over.sock if isinstance(over, Wire) else attempt.tunnel(over, timeouts)
+        transport = attempt.start(
+            WatchedTransport(sock, settings=settings, timeouts=timeouts, host_key_types=(kind,), only=True)
+        )
+        try:
+            transport.start_client(timeout=timeouts.banner + timeouts.key_exchange)
+            key = transport.get_remote_server_key()
+        except paramiko.ssh_exception.IncompatiblePeer as error:
+            if "host key" in str(error):
+                return None
+            raise
+        return HostKey(type=key.get_name(), blob=key.asbytes())
+
+
+class _Attempt:
+    """One try to connect: cleans up unless it succeeded, and turns paramiko's errors into one that names the step."""
+
+    def __init__(self, settings: Settings, over: Wire | Hop) -> None:
+        self._settings = settings
+        self._over = over
+        self._transport: WatchedTransport | None = None
+        self._succeeded = False
+        self._began = time.monotonic()
+        self.strategy: Strategy | None = None
+
+    def start(self, transport: WatchedTransport) -> WatchedTransport:
+        self._transport = transport
+        return transport
+
+    def succeed(self) -> WatchedTransport:
+        assert self._transport is not None
+        self._succeeded = True
+        return self._transport
+
+    def tunnel(self, gateway: Hop, timeouts: Timeouts) -> paramiko.Channel:
+        address = (self._settings.hostname, self._settings.port)
+        return gateway.transport.open_channel("direct-tcpip", address, ("", 0), timeout=timeouts.channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if self._succeeded:
+            return
+        problem = self._explain(error) if isinstance(error, _PARAMIKO_ERRORS) else None
+        if self._transport is not None:
+            self._transport.hang_up()
+        if isinstance(self._over, Wire):
+            self._over.close()
+        if problem is not None:
+            raise problem from error
+
+    def _explain(self, error: BaseException) -> AlError:
+        """The step that failed is read off how far the connection got."""
+        settings, transport, what = self._settings, self._transport, _words(error)
+        detail = self._over.said() if isinstance(self._over, Wire) else None
+        if transport is None:
+            hop = self._over.settings.label if isinstance(self._over, Hop) else "nothing"
+            return unreachable(f"tcp connect through {hop}", settings, what)
+        seconds = time.monotonic() - self._began
+        if not transport.remote_version.startswith("SSH-"):
+            timed_out = "timed out" in what or "No existing session" in what
+            words = f"nothing was heard within {seconds:.0f} s" if timed_out else what
+            return unreachable("ssh banner", settings, words, detail=detail)
+        if not transport.initial_kex_done:
+            words = f"not done within {seconds:.0f} s" if "No existing session" in what else what
+            return unreachable("key exchange", settings, words, detail=detail)
+        return _refused(settings, self.strategy, what)
+
+
+def _refused(settings: Settings, strategy: Strategy | None, what: str) -> HostUnreachable:
+    tried = strategy.attempts if strategy is not None else None
+    start = f"cannot reach {settings.label}: step authentication:"
+    if tried is None:
+        return HostUnreachable(f"{start} {what}")
+    lines = [*(f"offered {label}" for label in tried.offered), *(f"skipped {note}" for note in tried.skipped)]
+    detail = "\n".join(lines) or None
+    if tried.locked:
+        names = " ".join(str(path) for path in tried.locked)
+        return HostUnreachable(
+            f"{start} {names} needs a passphrase", hint=f"unlock it first: ssh-add {names}", detail=detail
+        )
+    if not tried.offered:
+        return HostUnreachable(
+            f"{start} there is no key to offer",
+            hint="name a key file, or add one to the agent with ssh-add",
+            detail=detail,
+        )
+    last = what.strip().splitlines()[-1]
+    return HostUnreachable(
+        f"{start} the host accepted none of the keys ({last})",
+        hint=f"is one of them in the authorized_keys of {settings.user}?",
+        detail=detail,
+    )
+
+
+def _words(error: BaseException) -> str:
+    return str(error).strip() or type(error).__name__

@@ -1,0 +1,77 @@
+#!/bin/sh
+# Takes from a host what a push and the bootstrap put there for agents, and says what it leaves.
+#
+# Usage: remove.sh [--purge]
+#   --purge  also the history of runs, the credentials and the accounts that own them
+# Every line of output is `removed: WHAT` or `left: WHAT`. Runs as root, any number of times; reads no standard input.
+set -eu
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+
+removed() { printf 'removed: %s\n' "$*"; }
+left() { printf 'left: %s\n' "$*"; }
+
+units() {
+  for unit in action-llama.socket action-llama.service action-llama-launcher.service; do
+    file=/etc/systemd/system/$unit
+    [ -e "$file" ] || continue
+    systemctl disable -q --now "$unit" 2>/dev/null || systemctl stop "$unit"
+    rm -rf "$file" "$file.d"
+    removed "unit $unit"
+  done
+  systemctl daemon-reload
+  systemctl reset-failed 'action-llama*' 2>/dev/null || true
+}
+
+# Only containers and networks that carry this installation's own mark: other people's are not touched.
+containers() {
+  command -v docker >/dev/null 2>&1 || return 0
+  mark=$(cat /var/lib/action-llama-launcher/installation 2>/dev/null || true)
+  [ -n "$mark" ] || return 0
+  docker ps -aq --filter "label=al.installation=$mark" | while read -r id; do
+    name=$(docker inspect --format '{{.Name}}' "$id")
+    docker rm -f "$id" >/dev/null
+    removed "container ${name#/}"
+  done
+  docker network ls -q --filter "label=al.installation=$mark" | while read -r id; do
+    name=$(docker network inspect --format '{{.Name}}' "$id")
+    docker network rm "$id" >/dev/null
+    removed "network $name"
+  done
+}
+
+folder() {
+  [ -e "$1" ] || return 0
+  rm -rf "$1"
+  removed "$1"
+}
+
+main() {
+  purge=no
+  if [ "${1-}" = --purge ]; then purge=yes; fi
+  exec 2>&1
+  units
+  containers
+  folder /opt/action-llama
+  folder /etc/action-llama/bootstrap.json
+  if [ "$purge" = yes ]; then
+    for name in action-llama-launcher action-llama; do
+      folder "/var/lib/$name"
+      if getent passwd "$name" >/dev/null; then
+        userdel "$name"
+        removed "account $name"
+      fi
+      if getent group "$name" >/dev/null; then groupdel "$name"; fi
+    done
+  else
+    for name in action-llama action-llama-launcher; do
+      if [ -e "/var/lib/$name" ]; then left "/var/lib/$name and the account that owns it (--purge removes both)"; fi
+    done
+  fi
+  left "Docker, its images and the installed packages"
+  left "settings of the bootstrap: ssh keys only, security updates, journal and Docker logs within bounds"
+  if [ -e /etc/action-llama/firewall.nft ]; then left "the firewall (systemctl disable --now action-llama-firewall)"; fi
+}
+
+main "$@" </dev/null

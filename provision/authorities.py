@@ -1,0 +1,21 @@
+"""A company's own certificate authorities on this machine, to be taken along to a throwaway host and its images."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# Where Debian and its like keep authorities that an administrator added (update-ca-certificates(8)).
+FOLDER = Path("/usr/local/share/ca-certificates")
+
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?\n-----END CERTIFICATE-----\n?", re.DOTALL)
+
+
+def company_authorities(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Each certificate as PEM, in a stable order, none twice. Anything else in the files (keys, comments) stays here."""
+    found: dict[str, None] = {}
+    for path in sorted(folder.rglob("*.crt")) if folder.is_dir() else ():
+        text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
+        for match in _PEM.finditer(text):
+            found[match[0].rstrip("\n") + "\n"] = None
+    return tuple(found)

@@ -1,0 +1,75 @@
+"""What every kind of machine can do: say what it would make, make it, remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from alvps.errors import AlError
+
+if TYPE_CHECKING:
+    from alvps.project.environments import Environment
+
+
+class ProvisionFailed(AlError):
+    """A machine was not made ready, or not removed. What exists is recorded: the same command goes on from there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened on the way.
+
+    detail: a line of a program's output within the step; show it dimmed or not at all.
+    seconds: how long the step took, on the event that ends it.
+    """
+
+    step: str
+    text: str
+    detail: bool = False
+    seconds: float | None = None
+
+
+Progress = Callable[[Event], None]
+
+
+def silent(_event: Event) -> None:
+    """Progress for nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What `create` would do, in words; nothing was contacted to make it."""
+
+    provider: str
+    environment: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a removal did: names of things, for people."""
+
+    removed: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+class Provider(Protocol):
+    """One kind of machine. Made with the options of one machine; see registry.py for how."""
+
+    def plan(self) -> Plan:
+        """What `create` would do. Contacts nothing."""
+
+    def create(self, progress: Progress) -> Environment:
+        """Makes the machine ready, and its environment file as the last thing.
+
+        Interrupted at any point, a second call gets to the same end and `destroy` removes what there is: what is about
+        to be made is recorded on disk first. Raises UsageError (the name is taken), ProvisionFailed, HostUnreachable,
+        HostKeyRefused.
+        """
+
+    def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:
+        """Removes what `create` made, the environment's files last.
+
+        purge: on a machine that stays, also history, credentials and accounts. Raises ProvisionFailed, HostUnreachable.
+        """

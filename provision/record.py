@@ -1,0 +1,57 @@
+"""What is being made for an environment, on disk before it exists, so that nothing can be made and forgotten.
+
+A record is `provision.json` in the environment's companion folder (`~/.action-llama/environments/<name>/`), 0600.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+
+from alvps.errors import UsageError
+from alvps.project.environments import companion_folder, delete_environment, list_environments
+from alvps.provision.files import write_private
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """instance: random, also on what was made, so that a thing of the same name that is not ours is told apart."""
+
+    name: str
+    provider: str
+    instance: str
+    host: str
+    port: int = 22
+    user: str = "root"
+    container: str | None = None
+    volume: str | None = None
+
+
+def save(record: Record) -> None:
+    """Written whole or not at all."""
+    write_private(companion_folder(record.name) / "provision.json", json.dumps(asdict(record), indent=2) + "\n")
+
+
+def load(name: str) -> Record | None:
+    """The record, or None when nothing was begun under that name. Raises UsageError: a bad name, a broken file."""
+    path = companion_folder(name) / "provision.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Record(**values)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path} is broken: {error}", hint="restore it, or remove it and the machine by hand") from None
+
+
+def forget(name: str) -> tuple[str, ...]:
+    """Removes the environment's file and its companion folder, the keys with it; says which there were."""
+    folder = companion_folder(name)
+    removed = [str(folder)] if folder.exists() else []
+    if name in list_environments():
+        delete_environment(name)
+        removed.append(f"{folder}.toml")
+    elif folder.exists():
+        shutil.rmtree(folder)
+    return tuple(removed)
