@@ -74,9 +74,7 @@ def entry(component: str, level: str, event: Mapping[str, Any]) -> dict[str, str
 def as_text(event: Mapping[str, Any]) -> str:
     """The line that people read: the event, then `name=value` in the order given; a traceback follows on its own."""
     words = [str(event.get("event", ""))]
-    words += [
-        f"{k}={_quoted(v)}" for k, v in event.items() if k not in ("event", "exception") and v is not None
-    ]
+    words += [f"{k}={_quoted(v)}" for k, v in event.items() if k not in ("event", "exception") and v is not None]
     text = " ".join(words)
     return f"{text}\n{event['exception']}" if event.get("exception") else text
 

@@ -12,7 +12,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?\n-----END CERTIFICATE-----\
 
 
 def company_authorities(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Each certificate as PEM, in a stable order, none twice. Anything else in the files (keys, comments) stays here."""
+    """Each certificate as PEM, in a stable order, none twice. Anything else in the files stays here."""
     found: dict[str, None] = {}
     for path in sorted(folder.rglob("*.crt")) if folder.is_dir() else ():
         text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")

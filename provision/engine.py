@@ -49,6 +49,25 @@ def docker_says(argv: Sequence[str]) -> str | None:
     raise ProvisionFailed(f"docker {argv[0]} failed", detail=tail(done.stderr))
 
 
+def docker_answer(argv: Sequence[str], *, timeout: float) -> tuple[int, str]:
+    """Exit code and output, both streams, of a command whose failure is an answer too.
+
+    Raises ProvisionFailed when it takes longer than `timeout` seconds.
+    """
+    try:
+        done = subprocess.run(
+            ["docker", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ProvisionFailed(f"docker {argv[0]} did not end within {timeout:.0f} s") from None
+    return done.returncode, done.stdout.decode(errors="replace").rstrip("\n")
+
+
 def require_engine() -> None:
     """Raises ProvisionFailed when there is no Docker, or no engine behind it."""
     try:

@@ -30,7 +30,11 @@ class Recipe:
     def tag(self) -> str:
         """Named by content: the same tag is the same image, and another recipe does not replace it under a VPS."""
         digest = hashlib.sha256()
-        for part in (self.base, *self.packages, *(f"{name}\0{data.hex()}" for name, data in sorted(self.files.items()))):
+        for part in (
+            self.base,
+            *self.packages,
+            *(f"{name}\0{data.hex()}" for name, data in sorted(self.files.items())),
+        ):
             digest.update(part.encode() + b"\0")
         return f"al-vps:{digest.hexdigest()[:12]}"
 

@@ -24,7 +24,8 @@ def first_that_works(attempt: Callable[[Sequence[str]], None], *, container: str
             continue
         return
     said = "\n".join(
-        f"with {words[0]}: {error.message}\n{error.detail or ''}" for words, error in zip(PRIVILEGES, failures, strict=True)
+        f"with {words[0]}: {error.message}\n{error.detail or ''}"
+        for words, error in zip(PRIVILEGES, failures, strict=True)
     )
     raise ProvisionFailed(
         f"this machine's Docker engine cannot run a VPS in a container: {failures[-1].message}",

@@ -42,7 +42,9 @@ def load(name: str) -> Record | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{path} is broken: {error}", hint="restore it, or remove it and the machine by hand") from None
+        raise UsageError(
+            f"{path} is broken: {error}", hint="restore it, or remove it and the machine by hand"
+        ) from None
 
 
 def forget(name: str) -> tuple[str, ...]:

@@ -20,11 +20,11 @@ def names() -> tuple[str, ...]:
     return tuple(_PROVIDERS)
 
 
-def open_provider(name: str, **options: Any) -> Provider:
+def open_provider(provider: str, /, **options: Any) -> Provider:
     """The provider of that name with the options of one machine (its class documents them). Raises UsageError."""
-    if name not in _PROVIDERS:
-        close = get_close_matches(name, _PROVIDERS, n=1)
+    if provider not in _PROVIDERS:
+        close = get_close_matches(provider, _PROVIDERS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else None
-        raise UsageError(f"no provider {name!r}; there are {', '.join(_PROVIDERS)}", hint=hint)
-    module, attribute = _PROVIDERS[name]
+        raise UsageError(f"no provider {provider!r}; there are {', '.join(_PROVIDERS)}", hint=hint)
+    module, attribute = _PROVIDERS[provider]
     return cast("Provider", getattr(import_module(module), attribute)(**options))

@@ -44,7 +44,8 @@ def create(vps: Vps, privileges: Sequence[str]) -> list[str]:
         *("create", "--tty", "--name", vps.container, "--hostname", vps.name),
         *("--label", f"al.vps.instance={vps.instance}", "--restart", "unless-stopped"),
         *privileges,
-        *("--cgroupns", "private", "--tmpfs", "/run:exec,mode=755", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"),
+        *("--cgroupns", "private", "--tmpfs", "/run:exec,mode=755", "--tmpfs", "/run/lock"),
+        *("--tmpfs", "/tmp:exec"),  # noqa: S108  # the container's own
         *("--publish", f"127.0.0.1:{vps.port}:22", "--volume", f"{vps.volume}:{DOCKER_FOLDER}"),
         vps.image,
     ]

@@ -44,7 +44,7 @@ def environment(inbox: Inbox, places: Places, inherited: dict[str, str]) -> dict
     path = inherited.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
     env |= {
         "HOME": places.home,
-        "PATH": f"{places.programs}:{path}",
+        "PATH": path if places.programs in path.split(":") else f"{places.programs}:{path}",
         "PWD": places.app,
         "AL_AGENT": inbox.agent,
         "AL_RUN": inbox.run,

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
+import sqlite3
 import time
-from collections.abc import Awaitable, Sequence
-from typing import Protocol, TypeVar
-
-from alvps.journal import get_logger
+from collections.abc import Callable, Sequence
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from alvps.daemon.backoff import Backoff
 from alvps.daemon.launcher import STOP_GRACE, Container, Launcher, LauncherGone, Refused
 from alvps.daemon.outcome import Exit, Vanished, Verdict, verdict
 from alvps.errors import AlError
+from alvps.journal import get_logger
 from alvps.store import runs
 from alvps.store.runs import Run
-from alvps.store.writer import Function
 
 T = TypeVar("T")
+P = ParamSpec("P")
 BACKSTOP = 30  # seconds after the agent's own timer, for one whose timer did not work
 RETRY_MOST = 30.0
 # After these refusals a container may still exist; after every other one it does not.
@@ -31,6 +32,14 @@ UNCERTAIN = ("docker-down",)
 PASSING = ("wrong-release",)
 
 log = get_logger()
+
+
+class Step(enum.Enum):
+    """What a try to start came to."""
+
+    GOING = enum.auto()  # there is a container, or its exit
+    AGAIN = enum.auto()
+    OVER = enum.auto()  # there is none, and this drive has nothing more to do
 
 
 class Desk(Protocol):
@@ -44,7 +53,9 @@ class Desk(Protocol):
     def row(self, run: str) -> Run:
         """The run as it is now."""
 
-    def commit(self, function: Function[T]) -> Awaitable[T]:
+    async def commit(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Store; tries until the disk takes it."""
 
     def prompt(self, run: Run) -> str:
@@ -110,52 +121,63 @@ class Drive:
                 await self._remove(run.attempt, end)
                 return
             reason = decision.reason or ""
-            if await self._desk.commit(lambda c, r=run, why=reason: runs.again(c, r.run, r.attempt, why)):
+            if await self._desk.commit(runs.again, run.run, run.attempt, reason):
                 log.warning("run begins again", agent=run.agent, run=run.run, trigger=run.trigger, reason=reason)
-            self._desk.changed(
-                run.run, state="starting", attempt=run.attempt + 1, started=None, reason=reason
-            )
+            self._desk.changed(run.run, state="starting", attempt=run.attempt + 1, started=None, reason=reason)
             await self._remove(run.attempt, end)
 
     async def _start(self) -> bool:
         """Get the container going. False when the run has no container and this drive is done with it."""
-        while True:
+        while not self._run.stop and self._run.attempt not in self._exits:
             run = self._run
-            if run.stop or run.attempt in self._exits:
-                return True
             if self._found and self._found[0] == run.attempt:
                 await self._is_running(self._found[1])
-                return True
+                break
             self._wake.clear()
-            try:
-                state = await self._ask_start(run)
-            except LauncherGone as error:
-                await self._note(error.message)
-            except Refused as error:
-                if not error.retry and error.code not in PASSING:
-                    refusal = Verdict(state="failed", reason=f"not started: {error.message}")
-                    await self._desk.close_run(run, refusal, self._desk.now_ms())
-                    return False
-                if error.code not in UNCERTAIN and not self._run.stop:
-                    await self._desk.commit(lambda c, r=run, w=error.message: runs.put_back(c, r.run, r.attempt, w))
-                    self._desk.put_back(run, error.message)
-                    return False
-                await self._note(error.message)
-            except AlError as error:  # the prompt cannot be made
-                await self._desk.close_run(run, Verdict(state="failed", reason=error.message), self._desk.now_ms())
-                return False
-            else:
-                if state == "running":
-                    await self._is_running(self._desk.now_ms())
-                    return True
-                if await self._ask_ended(run):
-                    return True
+            step = await self._try_start(run)
+            if step is not Step.AGAIN:
+                return step is Step.GOING
             await self._pause(self._backoff.next())
+        return True
+
+    async def _try_start(self, run: Run) -> Step:
+        try:
+            state = await self._ask_start(run)
+        except LauncherGone as error:
+            await self._note(error.message)
+        except Refused as error:
+            return await self._refused(run, error)
+        except AlError as error:  # the prompt cannot be made
+            await self._desk.close_run(run, Verdict(state="failed", reason=error.message), self._desk.now_ms())
+            return Step.OVER
+        else:
+            if state == "running":
+                await self._is_running(self._desk.now_ms())
+                return Step.GOING
+            if await self._ask_ended(run):
+                return Step.GOING
+        return Step.AGAIN
+
+    async def _refused(self, run: Run, error: Refused) -> Step:
+        if not error.retry and error.code not in PASSING:
+            refusal = Verdict(state="failed", reason=f"not started: {error.message}")
+            await self._desk.close_run(run, refusal, self._desk.now_ms())
+            return Step.OVER
+        if error.code in UNCERTAIN or self._run.stop:
+            await self._note(error.message)
+            return Step.AGAIN
+        await self._desk.commit(runs.put_back, run.run, run.attempt, error.message)
+        self._desk.put_back(run, error.message)
+        return Step.OVER
 
     async def _ask_start(self, run: Run) -> str:
         # The release that is live now, not the one at the time of queueing: only that one can be started.
         return await self._desk.launcher.start(
-            run.run, run.attempt, agent=run.agent, trigger=run.trigger, release=self._desk.release_id(),
+            run.run,
+            run.attempt,
+            agent=run.agent,
+            trigger=run.trigger,
+            release=self._desk.release_id(),
             prompt=self._desk.prompt(run),
         )
 
@@ -163,7 +185,7 @@ class Drive:
         run = self._run
         if run.state != "starting":
             return
-        if await self._desk.commit(lambda c: runs.started(c, run.run, run.attempt, since_ms)):
+        if await self._desk.commit(runs.started, run.run, run.attempt, since_ms):
             self._backoff.reset()
             self._desk.changed(run.run, state="running", started=since_ms, reason=None)
             log.info("run started", agent=run.agent, run=run.run, trigger=run.trigger, attempt=run.attempt)
@@ -181,7 +203,7 @@ class Drive:
                 left = self._time_left(run)
                 if left is not None and left <= 0 and not run.stop:
                     log.warning("run is over its time", agent=run.agent, run=run.run, trigger=run.trigger)
-                    await self._desk.commit(lambda c, r=run: runs.ask_stop(c, r.run, "timed-out"))
+                    await self._desk.commit(runs.ask_stop, run.run, "timed-out")
                     self._desk.changed(run.run, stop="timed-out")
                     continue
                 await self._pause(None if run.stop else left)
@@ -246,7 +268,7 @@ class Drive:
             return
         log.warning("run waits", agent=run.agent, run=run.run, trigger=run.trigger, reason=reason)
         self._desk.changed(run.run, reason=reason)
-        await self._desk.commit(lambda c: runs.waits(c, run.run, reason))
+        await self._desk.commit(runs.waits, run.run, reason)
 
     async def _pause(self, timeout: float | None) -> None:
         with contextlib.suppress(asyncio.TimeoutError):

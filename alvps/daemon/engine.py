@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Coroutine, Sequence
-from typing import TypeVar
-
-from alvps.journal import get_logger
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
 
 from alvps.daemon import prompting
 from alvps.daemon.backoff import Backoff
@@ -22,15 +20,16 @@ from alvps.daemon.outcome import Verdict
 from alvps.daemon.plan import Clock
 from alvps.daemon.release import Release
 from alvps.daemon.waiters import Waiters
+from alvps.journal import get_logger
 from alvps.store import pauses, runs
 from alvps.store.errors import StoreUnavailable
 from alvps.store.ids import RunIds
 from alvps.store.runs import Run
 from alvps.store.store import Store
 from alvps.store.ticks import Decision
-from alvps.store.writer import Function
 
 T = TypeVar("T")
+P = ParamSpec("P")
 RETRY_MOST = 30.0  # seconds
 CRASHED = 5.0  # seconds until a drive that ended by an error of ours is tried again
 
@@ -49,12 +48,13 @@ class Engine:
         self.held: str | None = "the launcher has not answered yet"  # why nothing may start at present
         self.waiters = Waiters()
         self.moved = asyncio.Event()  # something that the status line shows has changed
-        self._ids = ids
+        self.ids = ids
         self._clock = clock
         self._drives: dict[str, Drive] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._blocked: dict[str, float] = {}  # agents that start nothing until then (monotonic)
         self._refusals: dict[str, Backoff] = {}
+        self._dropping: set[str] = set()
         self._closing = False
 
     async def restore(self) -> None:
@@ -63,15 +63,17 @@ class Engine:
             self.live.put(run)
         self.paused = await self.store.read(pauses.scopes)
 
-    async def commit(self, function: Function[T]) -> T:
+    async def commit(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Store; tries until the disk takes it."""
         backoff = Backoff(first=0.5, most=RETRY_MOST)
         while True:
             try:
-                return await self.store.write(function)
-            except StoreUnavailable as error:
+                return await self.store.write(function, *args, **kwargs)
+            except StoreUnavailable as error:  # noqa: PERF203 - a round of this loop waits for a disk
                 pause = backoff.next()
-                log.error("not stored yet", reason=error.message, retry_in=pause)
+                log.critical("not stored yet", reason=error.message, retry_in=pause)
                 self.moved.set()
                 await asyncio.sleep(pause)
 
@@ -81,7 +83,7 @@ class Engine:
 
     def new_id(self) -> str:
         """An id for a new run."""
-        return self._ids.new(self.now_ms())
+        return self.ids.new(self.now_ms())
 
     # Dispatch
 
@@ -103,13 +105,18 @@ class Engine:
     def dispatch(self) -> None:
         """Start what may start. Cheap and without effect when nothing may; called after every change."""
         self.moved.set()
-        if self.held or self._closing or pauses.EVERYTHING in self.paused:
+        if self._closing:
             return
+        stopped = self.held is not None or pauses.EVERYTHING in self.paused
         now = time.monotonic()
         limit = self.release.project.scale
         for name, queue in self.live.heads():
             agent = self.release.agents.get(name)
-            if agent is None or name in self.paused or self._blocked.get(name, 0) > now:
+            if agent is None or agent.scale == 0:
+                why = "is not in" if agent is None else "is disabled in"
+                self._drop(list(queue), f"the agent {why} the release {self.release.id}")
+                continue
+            if stopped or name in self.paused or self._blocked.get(name, 0) > now:
                 continue
             free = agent.scale - self.live.active_of(name)
             if limit is not None:
@@ -118,6 +125,21 @@ class Engine:
                 # The place is taken at once; the store follows before the launcher is asked.
                 self.live.change(run, state="starting", release=self.release.id, timeout=agent.timeout, reason=None)
                 self._begin(run, claim=True)
+
+    def _drop(self, queue: list[str], reason: str) -> None:
+        """End runs whose agent the release does not have any more."""
+        fresh = [run for run in queue if run not in self._dropping]
+        if fresh:
+            self._dropping.update(fresh)
+            self.spawn(self._drop_stored(fresh, reason))
+
+    async def _drop_stored(self, queue: list[str], reason: str) -> None:
+        now_ms = self.now_ms()
+        for run in queue:
+            await self.commit(runs.drop_queued, run, state="failed", now_ms=now_ms, reason=reason)
+            log.warning("run dropped", agent=self.row(run).agent, run=run, reason=reason)
+            self.forget(run)
+            self._dropping.discard(run)
 
     def adopt(self, run: str) -> Drive:
         """The drive of a started run; made now if an earlier daemon started it."""
@@ -138,11 +160,11 @@ class Engine:
         run = drive.id
         try:
             row = self.row(run)
-            if not claim or await self.commit(
-                lambda c: runs.claim(c, run, release=row.release or "", timeout=row.timeout or 0)
-            ):
+            if not claim or await self.commit(runs.claim, run, release=row.release or "", timeout=row.timeout or 0):
                 await drive.live()
-        except Exception:  # noqa: BLE001 - an error of ours must not leave a run that nobody looks after
+            else:
+                self.forget(run)  # killed before it was begun
+        except Exception:
             log.exception("run lost its keeper", run=run)
             await asyncio.sleep(CRASHED)
             if self.live.get(run) and self._drives.get(run) is drive:
@@ -194,8 +216,13 @@ class Engine:
 
         def record(connection: sqlite3.Connection) -> bool:
             ended = runs.finish(
-                connection, run.run, run.attempt, state=decision.state, now_ms=finished_ms,
-                exit_code=decision.exit_code, reason=decision.reason,
+                connection,
+                run.run,
+                run.attempt,
+                state=decision.state,
+                now_ms=finished_ms,
+                exit_code=decision.exit_code,
+                reason=decision.reason,
             )
             if ended and follower:
                 runs.add(connection, follower)
@@ -204,8 +231,14 @@ class Engine:
         if await self.commit(record):
             level = log.info if decision.state in ("completed", "rerun") else log.warning
             level(
-                "run finished", agent=run.agent, run=run.run, trigger=run.trigger, state=decision.state,
-                exit_code=decision.exit_code, reason=decision.reason, rerun=follower.run if follower else None,
+                "run finished",
+                agent=run.agent,
+                run=run.run,
+                trigger=run.trigger,
+                state=decision.state,
+                exit_code=decision.exit_code,
+                reason=decision.reason,
+                rerun=follower.run if follower else None,
             )
             if follower:
                 self.live.put(follower)
@@ -222,8 +255,15 @@ class Engine:
         if not decision.rerun or agent is None or agent.scale == 0:
             return None
         return Run(
-            run=self.new_id(), agent=run.agent, trigger=run.trigger, state="queued", queued=self.now_ms(),
-            prompt=run.prompt, nominal=run.nominal, rerun_of=run.run, reruns=run.reruns + 1,
+            run=self.new_id(),
+            agent=run.agent,
+            trigger=run.trigger,
+            state="queued",
+            queued=self.now_ms(),
+            prompt=run.prompt,
+            nominal=run.nominal,
+            rerun_of=run.run,
+            reruns=run.reruns + 1,
         )
 
     async def close(self) -> None:

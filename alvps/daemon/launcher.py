@@ -65,7 +65,12 @@ class Launcher:
     async def start(self, run: str, attempt: int, *, agent: str, trigger: str, release: str, prompt: str) -> str:
         """Start a container; the same again when there is one. Gives its state, "running" or "exited"."""
         message = {
-            "verb": "start", "run": run, "attempt": attempt, "agent": agent, "trigger": trigger, "release": release
+            "verb": "start",
+            "run": run,
+            "attempt": attempt,
+            "agent": agent,
+            "trigger": trigger,
+            "release": release,
         }
         answer = await self.request(message, prompt.encode(), timeout=START_TIMEOUT)
         return str(answer.get("state", "running"))
@@ -122,7 +127,9 @@ class Launcher:
             await writer.drain()
             return await _read(reader)
         except (OSError, EOFError, frames.FrameError) as error:
-            raise LauncherGone(f"the launcher broke off `{message['verb']}`: {error or type(error).__name__}") from error
+            raise LauncherGone(
+                f"the launcher broke off `{message['verb']}`: {error or type(error).__name__}"
+            ) from error
         finally:
             writer.close()
 

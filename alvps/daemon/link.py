@@ -40,7 +40,7 @@ class Link:
                         await self._hear(event)
             except (LauncherGone, Refused) as error:
                 if self.gone != error.message:
-                    log.error("launcher lost", reason=error.message)
+                    log.warning("launcher lost", reason=error.message)
                 self.gone = error.message
                 self._engine.hold(error.message)
             await asyncio.sleep(backoff.next())
@@ -52,7 +52,7 @@ class Link:
         elif kind == "exit":
             self._exited(protocol.container(event))
         elif kind == "docker" and not event.get("up"):
-            log.error("docker lost")
+            log.warning("docker lost")
             self._engine.hold("Docker does not answer")
         elif kind == "list":
             await self._compare(protocol.containers(event))
@@ -64,7 +64,7 @@ class Link:
         except Refused as error:
             if error.code != "docker-down":
                 raise
-            log.error("docker lost", reason=error.message)
+            log.warning("docker lost", reason=error.message)
             self._engine.hold(f"Docker does not answer: {error.message}")
             return
         if answer.get("docker") is False:
@@ -105,12 +105,16 @@ class Link:
 
     async def _clear(self, container: Container) -> None:
         """Remove a container whose run is finished, of an attempt that was given up, or that nobody here started."""
-        row = await self._engine.store.read(lambda c: runs.get(c, container.run))
+        row = await self._engine.store.read(runs.get, container.run)
         unfinished = row is not None and row.finished is None
         if row is None or container.state == "running":
             log.warning(
-                "container not wanted", run=container.run, agent=container.agent, attempt=container.attempt,
-                container_state=container.state, known_as=row.state if row else None,
+                "container not wanted",
+                run=container.run,
+                agent=container.agent,
+                attempt=container.attempt,
+                container_state=container.state,
+                known_as=row.state if row else None,
             )
         try:
             if container.state == "running" and unfinished:

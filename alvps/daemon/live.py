@@ -23,6 +23,11 @@ class Live:
     def __iter__(self) -> Iterator[Run]:
         return iter(list(self._runs.values()))
 
+    @property
+    def total(self) -> int:
+        """How many runs are not finished."""
+        return len(self._runs)
+
     def get(self, run: str) -> Run | None:
         """The row, or None if the run is finished or unknown."""
         return self._runs.get(run)

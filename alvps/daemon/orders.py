@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sqlite3
 
 from alvps.daemon.engine import Engine
 from alvps.errors import AlError, UsageError
@@ -47,10 +48,14 @@ class Orders:
             raise NotNow(f"the agent {name!r} is disabled: its scale is 0", hint="set its scale and push")
         limit = self._engine.release.project.work_queue_size
         run = Run(
-            run=self._engine.new_id(), agent=name, trigger="manual", state="queued", prompt=prompt,
+            run=self._engine.new_id(),
+            agent=name,
+            trigger="manual",
+            state="queued",
+            prompt=prompt,
             queued=self._engine.now_ms(),
         )
-        stored = await self._engine.store.write(lambda c: runs.enqueue(c, run, limit))
+        stored = await self._engine.store.write(runs.enqueue, run, limit)
         if isinstance(stored, QueueFull):
             raise NotNow(
                 f"the queue of {name!r} is full: {stored.queued} runs wait (workQueueSize is {limit})",
@@ -63,7 +68,7 @@ class Orders:
 
     async def find(self, run: str) -> Run:
         """Any run, finished or not. Raises Unknown."""
-        found = self._engine.live.get(run) or await self._engine.store.read(lambda c: runs.get(c, run))
+        found = self._engine.live.get(run) or await self._engine.store.read(runs.get, run)
         if found is None:
             raise Unknown(f"there is no run {run[:40]!r}", hint="`al status` lists the runs; old ones are forgotten")
         return found
@@ -75,7 +80,7 @@ class Orders:
             return found.state
         now_ms = self._engine.now_ms()
 
-        def end(connection: runs.sqlite3.Connection) -> str | None:
+        def end(connection: sqlite3.Connection) -> str | None:
             if runs.drop_queued(connection, run, state="killed", now_ms=now_ms, reason="killed while it waited"):
                 return "killed"
             # A second request finds its mark set, and that is fine too.
@@ -108,7 +113,7 @@ class Orders:
         """Start no run of the agent, or of any."""
         scope = pauses.EVERYTHING if name is None else self.agent(name).name
         now_ms = self._engine.now_ms()
-        await self._engine.store.write(lambda c: pauses.pause(c, scope, now_ms))
+        await self._engine.store.write(pauses.pause, scope, now_ms)
         self._engine.paused.setdefault(scope, now_ms)
         log.info("paused", agent=name)
         self._engine.dispatch()
@@ -118,7 +123,7 @@ class Orders:
         scope = pauses.EVERYTHING if name is None else name
         if scope not in self._engine.paused and name is not None:
             self.agent(name)
-        await self._engine.store.write(lambda c: pauses.resume(c, scope))
+        await self._engine.store.write(pauses.resume, scope)
         self._engine.paused.pop(scope, None)
         log.info("resumed", agent=name)
         self._engine.dispatch()

@@ -41,28 +41,33 @@ class Verdict:
 
 def verdict(end: Exit | Vanished, run: Run, *, max_reruns: int) -> Verdict:
     """Which state the run is in now that its container has ended."""
-    if isinstance(end, Vanished):
-        if run.stop:
-            return Verdict(state=run.stop, reason=_why_stopped(run))
-        return Verdict(state="lost", reason=end.reason)
-    code = end.exit_code
+    code = end.exit_code if isinstance(end, Exit) else None
     if run.stop:
         return Verdict(state=run.stop, exit_code=code, reason=_why_stopped(run))
-    if code == 0:
+    if isinstance(end, Vanished):
+        return Verdict(state="lost", reason=end.reason)
+    special = {RERUN: _rerun(run, max_reruns), NEVER_STARTED: _again(run)}
+    if end.exit_code in special:
+        return special[end.exit_code]
+    if end.exit_code == 0:
         return Verdict(state="completed", exit_code=code)
-    if code == RERUN:
-        return _rerun(run, max_reruns)
-    if code == TIMED_OUT:
+    if end.exit_code == TIMED_OUT:
         return Verdict(state="timed-out", exit_code=code, reason=_ran_out_of_time(run))
-    if code == NEVER_STARTED:
-        if run.attempt < ATTEMPTS:
-            return Verdict(state="starting", reason=f"attempt {run.attempt} ended before the work began")
-        return Verdict(state="failed", exit_code=code, reason=f"{run.attempt} attempts ended before the work began")
+    return Verdict(state="failed", exit_code=code, reason=_why_failed(end))
+
+
+def _again(run: Run) -> Verdict:
+    if run.attempt < ATTEMPTS:
+        return Verdict(state="starting", reason=f"attempt {run.attempt} ended before the work began")
+    reason = f"{run.attempt} attempts ended before the work began"
+    return Verdict(state="failed", exit_code=NEVER_STARTED, reason=reason)
+
+
+def _why_failed(end: Exit) -> str:
     if end.oom:
-        return Verdict(state="failed", exit_code=code, reason="it needed more memory than its limit")
-    if code > 128:
-        return Verdict(state="failed", exit_code=code, reason=f"exit code {code} (signal {code - 128})")
-    return Verdict(state="failed", exit_code=code, reason=f"exit code {code}")
+        return "it needed more memory than its limit"
+    signal = f" (signal {end.exit_code - 128})" if 128 < end.exit_code <= 192 else ""
+    return f"exit code {end.exit_code}{signal}"
 
 
 def _rerun(run: Run, max_reruns: int) -> Verdict:

@@ -63,8 +63,10 @@ def _all(calendar: Calendar, *, since: int, latest: int, now: float, grace: int,
     moments = [seconds(m) for m in calendar.between(instant(begin), instant(latest), AT_ONCE)]
     if not moments or moments[-1] != latest:
         # More than anybody can want: keep the newest.
-        return (*_missed(calendar, since, _before(calendar, latest), f"more than {AT_ONCE} ticks at once"),
-                Due(nominal=latest, intent=intent, reason=_late(now - latest, intent)))
+        return (
+            *_missed(calendar, since, _before(calendar, latest), f"more than {AT_ONCE} ticks at once"),
+            Due(nominal=latest, intent=intent, reason=_late(now - latest, intent)),
+        )
     missed = _missed(calendar, since, _before(calendar, moments[0]), f"older than the grace of {grace} s")
     several = len(moments) > 1
     caught = (Due(nominal=m, intent="caught-up", reason=_late(now - m, "caught-up"), queue=True) for m in moments[:-1])

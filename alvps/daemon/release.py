@@ -32,7 +32,7 @@ def load_current(root: Path) -> Release:
     try:
         folder = link.resolve(strict=True)
         facts = json.loads((folder / "release.json").read_bytes())
-        name = facts["id"]
+        name, project_name = str(facts["id"]), str(facts["project"])
     except FileNotFoundError as error:
         if not link.is_symlink():
             raise NoRelease(f"{link} does not exist: nothing was pushed yet", hint="al push") from error
@@ -40,9 +40,9 @@ def load_current(root: Path) -> Release:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NoRelease(f"the release at {link} cannot be read: {error}", hint="al push") from error
     # Nothing of this process's environment counts: the release is what the laptop sent.
-    project = load(folder / "project", environ={})
+    project = load(folder / "project", environ={}, name=project_name)
     return Release(
-        id=str(name),
+        id=name,
         folder=folder,
         version=str(facts.get("version") or __version__),
         project=project,

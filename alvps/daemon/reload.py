@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from alvps.daemon.ticker import Ticker
 from alvps.daemon.timetable import Timetable
 from alvps.errors import AlError
 from alvps.journal import get_logger
-from alvps.store import runs, schedules
+from alvps.store import schedules
 
 log = get_logger()
 
@@ -36,31 +35,15 @@ async def shortcomings(launcher: Launcher, release: str) -> list[str]:
 
 
 async def install(engine: Engine, ticker: Ticker, release: Release) -> None:
-    """Make `release` the one that is worked from: the store first, then in memory without a pause between."""
+    """Make `release` the one that is worked from: its schedules in the store, then everything in memory at once."""
     project = release.project
-    gone: list[str] = []
     lines = [(a.name, a.schedule, a.timezone) for a in project.agents if a.schedule is not None and a.scale > 0]
-    now_ms = engine.now_ms()
-
-    def take_over(connection: sqlite3.Connection) -> dict[str, schedules.Position]:
-        for row in runs.live(connection):
-            agent = release.agents.get(row.agent)
-            if row.state == "queued" and (agent is None or agent.scale == 0):
-                why = "is not in" if agent is None else "is disabled in"
-                reason = f"the agent {why} the release {release.id}"
-                if runs.drop_queued(connection, row.run, state="failed", now_ms=now_ms, reason=reason):
-                    gone.append(row.run)
-        return schedules.sync(connection, lines, now_ms // 1000)
-
-    positions = await engine.store.write(take_over)
+    now = engine.now_ms() // 1000
+    positions = await engine.store.write(schedules.sync, lines, now)
     table = await asyncio.to_thread(Timetable, project.agents, positions, project.work_queue_size)
     engine.release = release
     await ticker.replace(table)
-    for run in gone:
-        row = engine.live.get(run)
-        log.warning("run dropped", agent=row.agent if row else None, run=run, release=release.id)
-        engine.forget(run)
-    engine.dispatch()
+    engine.dispatch()  # which also ends what waits for an agent that is gone
 
 
 class Reload:
@@ -90,7 +73,7 @@ class Reload:
         try:
             release = await asyncio.to_thread(load_current, self._root)
         except AlError as error:
-            log.error("release refused", release=wanted, reason=error.message)
+            log.warning("release refused", release=wanted, reason=error.message)
             raise NotNow(
                 f"the release {wanted} cannot be loaded, {before} goes on: {error.message}",
                 hint=error.detail or error.hint,
@@ -98,7 +81,7 @@ class Reload:
         reasons = [] if release.id == wanted else [f"`current` points to {release.id}"]
         reasons += await shortcomings(self._launcher, wanted)
         if reasons:
-            log.error("release refused", release=wanted, reason="; ".join(reasons))
+            log.warning("release refused", release=wanted, reason="; ".join(reasons))
             raise NotNow(f"the release {wanted} is not ready, {before} goes on: {'; '.join(reasons)}")
         await install(self._engine, self._ticker, release)
         log.info("release active", release=release.id, before=before, agents=len(release.agents))

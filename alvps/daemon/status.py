@@ -34,7 +34,7 @@ class Status:
         """The answer to GET /status."""
         engine = self._engine
         release = engine.release
-        last = await engine.store.read(lambda c: last_of(c, release.agents))
+        last = await engine.store.read(last_of, release.agents)
         return {
             "project": release.project.name,
             "release": release.id,
@@ -130,7 +130,10 @@ def _last(row: Run | None) -> dict[str, Any] | None:
     if row is None:
         return None
     return {
-        "run": row.run, "state": row.state, "result": row.reason, "exit_code": row.exit_code,
+        "run": row.run,
+        "state": row.state,
+        "result": row.reason,
+        "exit_code": row.exit_code,
         "finished": iso(row.finished),
     }
 
@@ -139,6 +142,11 @@ def _tick(row: Decision | None) -> dict[str, Any] | None:
     if row is None:
         return None
     return {
-        "nominal": iso(row.nominal * 1000), "first": iso(row.first * 1000), "count": row.count, "more": row.more,
-        "decision": row.decision, "reason": row.reason, "run": row.run,
+        "nominal": iso(row.nominal * 1000),
+        "first": iso(row.first * 1000),
+        "count": row.count,
+        "more": row.more,
+        "decision": row.decision,
+        "reason": row.reason,
+        "run": row.run,
     }

@@ -7,11 +7,10 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 
-from alvps.journal import get_logger
-
 from alvps.daemon.backoff import Backoff
 from alvps.daemon.plan import Clock
 from alvps.daemon.timetable import Line, Timetable
+from alvps.journal import get_logger
 from alvps.store import schedules, ticks
 from alvps.store.errors import StoreUnavailable
 from alvps.store.ids import RunIds
@@ -65,7 +64,7 @@ class Ticker:
                     await self._decide()
             except StoreUnavailable as error:
                 pause = backoff.next()
-                log.error("ticks not stored", reason=error.message, retry_in=pause)
+                log.critical("ticks not stored", reason=error.message, retry_in=pause)
                 await asyncio.sleep(pause)
                 continue
             backoff.reset()
@@ -91,9 +90,7 @@ class Ticker:
 
     async def _record(self, owed: list[ticks.AgentTicks]) -> None:
         now_ms = int(self._clock() * 1000)
-        decisions, runs = await self._store.write(
-            lambda connection: ticks.record(connection, owed, now_ms=now_ms, ids=self._ids)
-        )
+        decisions, runs = await self._store.write(ticks.record, owed, now_ms=now_ms, ids=self._ids)
         for decision in decisions:
             _log_decision(decision)
         self._on_decided(decisions, runs)
@@ -114,7 +111,7 @@ class Ticker:
         # been wrong, and nothing would fire until it gets there again.
         if by < -BOGUS:
             with contextlib.suppress(StoreUnavailable):
-                await self._store.write(lambda connection: schedules.rewind(connection, now))
+                await self._store.write(schedules.rewind, now)
         async with self._lock:
             self.table.everything_due()
 
@@ -126,8 +123,14 @@ def _log_decision(decision: Decision) -> None:
     nominal = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(decision.nominal))
     level = log.info if decision.decision in ("fired", "caught-up") else log.warning
     level(
-        "tick decided", agent=decision.agent, run=decision.run, trigger="schedule", decision=decision.decision,
-        nominal=nominal, count=decision.count if decision.count > 1 else None, reason=decision.reason,
+        "tick decided",
+        agent=decision.agent,
+        run=decision.run,
+        trigger="schedule",
+        decision=decision.decision,
+        nominal=nominal,
+        count=decision.count if decision.count > 1 else None,
+        reason=decision.reason,
     )
 
 

@@ -80,8 +80,12 @@ class Timetable:
                 if same[question]:
                     ticks.append(
                         AgentTicks(
-                            agent=agent.name, expression=line[0], zone=line[1], scale=agent.scale,
-                            queue_limit=self._queue_limit, due=same[question],
+                            agent=agent.name,
+                            expression=line[0],
+                            zone=line[1],
+                            scale=agent.scale,
+                            queue_limit=self._queue_limit,
+                            due=same[question],
                         )
                     )
         return ticks, following

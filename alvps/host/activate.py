@@ -10,7 +10,7 @@ import contextlib
 import time
 from typing import Any, NamedTuple
 
-from alvps.host import credentials, fsio, http, process, releases, units
+from alvps.host import control, credentials, fsio, process, releases, units
 from alvps.host.layout import Layout
 from alvps.host.releases import Release
 from alvps.host.work import Work
@@ -37,8 +37,8 @@ class _NotServing(Exception):
 def ready(layout: Layout, release: str, *, timeout: float = 3.0) -> list[str]:
     """Why the daemon does not serve that release; empty if it does."""
     try:
-        status, answer = http.request(layout.control, "GET", f"/ready?release={release}", timeout=timeout)
-    except (http.NoAnswer, ValueError) as error:
+        status, answer = control.request(layout.control, "GET", f"/ready?release={release}", timeout=timeout)
+    except (control.NoAnswer, ValueError) as error:
         return [str(error)]
     answer = answer if isinstance(answer, dict) else {}
     if status == 200 and answer.get("ready") is True and answer.get("release") == release:
@@ -142,8 +142,10 @@ def _serve(work: Work, release: Release, *, restart: bool, deadline: float) -> N
     else:
         try:
             timeout = max(0.1, deadline - time.monotonic())
-            status, answer = http.request(layout.control, "POST", "/reload", {"release": release.id}, timeout=timeout)
-        except http.NoAnswer as error:
+            status, answer = control.request(
+                layout.control, "POST", "/reload", {"release": release.id}, timeout=timeout
+            )
+        except control.NoAnswer as error:
             raise _NotServing([str(error)]) from error
         if status != 200:
             raise _NotServing(_reasons(status, answer))
@@ -207,8 +209,8 @@ def _go_back(work: Work, pending: dict[str, Any], reasons: list[str], tail: str,
 
 def _daemon_answers(layout: Layout) -> bool:
     try:
-        http.request(layout.control, "GET", "/ready", timeout=2.0)
-    except (http.NoAnswer, ValueError):
+        control.request(layout.control, "GET", "/ready", timeout=2.0)
+    except (control.NoAnswer, ValueError):
         return False
     return True
 

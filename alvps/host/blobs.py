@@ -87,8 +87,7 @@ def _receive_one(path: str, entry: Entry, stream: _Stream, *, flush: bool) -> No
             total.update(piece)
             fsio.write_all(descriptor, piece)
             missing -= len(piece)
-        if total.hexdigest() != entry.sha256:
-            raise BadBlob(f"the content of {entry.path!r} does not have the announced hash")
+        _check(total.hexdigest(), entry)
         os.fchmod(descriptor, entry.mode)
         os.utime(descriptor, (trees.MOMENT, trees.MOMENT))
         if flush:
@@ -99,6 +98,11 @@ def _receive_one(path: str, entry: Entry, stream: _Stream, *, flush: bool) -> No
     finally:
         os.close(descriptor)
     os.rename(temporary, path)
+
+
+def _check(digest: str, entry: Entry) -> None:
+    if digest != entry.sha256:
+        raise BadBlob(f"the content of {entry.path!r} does not have the announced hash")
 
 
 class _Stream:

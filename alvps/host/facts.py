@@ -6,9 +6,8 @@ import os
 import sys
 from typing import Any
 
-from alvps.host import activate, code, credentials, fsio, images, lock, process, releases, units
+from alvps.host import activate, codebase, credentials, dependencies, fsio, images, lock, process, releases, units
 from alvps.host.layout import Layout
-from alvps.host.life import Life
 
 _SECONDS = 10.0
 
@@ -34,25 +33,26 @@ def facts(layout: Layout, now: float) -> dict[str, Any]:
     }
 
 
-def state(layout: Layout, life: Life, images_of: list[str]) -> tuple[dict[str, Any], bytes]:
-    """What a plan is compared with: the live release, its credentials' digests, and which of these images are here."""
+def state(layout: Layout, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """What a plan is compared with, and the live release's manifest.
+
+    `message` has "code" and "requirements": whether those are here is part of the answer.
+    """
     live = releases.live(layout)
     values = credentials.read(layout, credentials.current(layout))
-    try:
-        found = sorted(images.present(layout, images_of, life))
-    except process.ProgramFailed:
-        found = []
+    label = f"label={images.LABEL}"
+    listing = _output([layout.docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"])
     answer = {
         "t": "state",
         "live": live.facts if live else None,
+        "ready": activate.ready(layout, live.id) if live else [],
         "credentials": credentials.digests(values),
         "authorities": images.authorities_digest(layout),
-        "images": found,
+        "images": (listing or "").split(),
         "bootstrap": (fsio.read_json(layout.bootstrap) or {}).get("digest"),
-        "codes": [name for name in fsio.names_in(layout.at("code")) if code.exists(layout, name)],
-        "venvs": [name for name in fsio.names_in(layout.at("venvs")) if not name.startswith(".")],
-        "ready": activate.ready(layout, live.id) if live else [],
-        "pending": activate.is_pending(layout),
+        "code": codebase.exists(layout, str(message.get("code"))),
+        "venv": dependencies.exists(layout, dependencies.name_of(str(message.get("requirements")))),
+        "venv_name": dependencies.name_of(str(message.get("requirements"))),
     }
     return answer, live_manifest(layout)
 

@@ -6,7 +6,7 @@ import errno
 from typing import Any
 
 from alvps import frames
-from alvps.host import blobs, credentials, hello, http, images, manifest, process
+from alvps.host import blobs, control, credentials, hello, images, manifest, process
 from alvps.host.lock import Busy
 from alvps.host.work import Refused
 
@@ -18,24 +18,36 @@ def message(error: BaseException) -> dict[str, Any]:
 
 
 def _parts(error: BaseException) -> tuple[str, str, str, str]:
-    if isinstance(error, Refused):
-        return error.code, error.message, error.hint, error.detail
-    if isinstance(error, Busy):
-        return "busy", _busy(error.holder), "wait for it to end, then try again", ""
-    if isinstance(error, http.NoAnswer):
-        return "no-daemon", f"the daemon does not answer: {error}", "`al doctor` shows what is wrong", ""
-    if isinstance(error, (process.ProgramFailed, images.BuildFailed)):
-        return "program", str(error), "", error.tail
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        where = f" ({error.filename})" if error.filename else ""
-        return "disk-full", f"the host's disk is full{where}", "free some space there and push again", ""
-    checked = (manifest.BadManifest, blobs.BadBlob, credentials.BadCredential, hello.BadHello, frames.FrameError)
-    if isinstance(error, checked):
-        return "protocol", f"the host refuses what was sent: {error}", "", ""
+    """Code, message, hint and detail."""
+    match error:
+        case Refused():
+            found = error.code, error.message, error.hint, error.detail
+        case Busy():
+            found = "busy", _busy(error.holder), "wait for it to end, then try again", ""
+        case process.ProgramFailed() | images.BuildFailed():
+            found = "program", str(error), "", error.tail
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            where = f" ({error.filename})" if error.filename else ""
+            found = "disk-full", f"the host's disk is full{where}", "free some space there and push again", ""
+        case control.NoAnswer():
+            found = "no-daemon", f"the daemon does not answer: {error}", "`al doctor` shows what is wrong", ""
+        case (
+            manifest.BadManifest()
+            | blobs.BadBlob()
+            | credentials.BadCredential()
+            | hello.BadHello()
+            | frames.FrameError()
+        ):
+            found = "protocol", f"the host refuses what was sent: {error}", "", ""
+        case _:
+            found = "internal", f"the receiver failed: {type(error).__name__}: {error}", "", _traceback(error)
+    return found
+
+
+def _traceback(error: BaseException) -> str:
     import traceback
 
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return "internal", f"the receiver failed: {type(error).__name__}: {error}", "", text[-4000:]
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))[-4000:]
 
 
 def _busy(holder: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from alvps.host import activate, credentials, fsio, manifest, releases, venv
+from alvps.host import activate, credentials, dependencies, fsio, manifest, releases
 from alvps.host.layout import Layout
 from alvps.host.manifest import Entry
 from alvps.host.releases import Release
@@ -79,7 +79,7 @@ def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
     return (
         live.text("project_digest") == hello.digest
         and live.text("code_digest") == hello.code
-        and live.text("venv_digest") == venv.name_of(hello.requirements)
+        and live.text("venv_digest") == dependencies.name_of(hello.requirements)
         and live.agents == hello.agents
         and credentials.current(layout) == credentials.set_name(hello.credentials)
     )

@@ -109,11 +109,11 @@ class Serving:
             push.tidy(work)
 
     def _control(self, message: frames.Message) -> None:
-        from alvps.host import activate, http
+        from alvps.host import activate, control
 
         if activate.is_pending(self._layout):
             self._resolve()
-        status, body = http.request(
+        status, body = control.request(
             self._layout.control,
             str(message.get("method", "GET")),
             str(message.get("path", "")),
@@ -148,8 +148,7 @@ class Serving:
         if verb == "facts":
             self._peer.send(facts.facts(self._layout, time.time()))
         elif verb == "state":
-            tags = [str(tag) for tag in message.get("images") or []]
-            self._peer.send(*facts.state(self._layout, self._life, tags))
+            self._peer.send(*facts.state(self._layout, message))
         elif verb == "releases":
             live = releases.live(self._layout)
             listed = [

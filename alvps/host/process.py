@@ -70,14 +70,7 @@ def run(
     timer.start()
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     output = bytearray()
-    pumps = [threading.Thread(target=_pump, args=(child.stdout, tail, output, on_line), daemon=True)]
-    if not merge:
-        pumps.append(threading.Thread(target=_pump, args=(child.stderr, tail, None, on_line), daemon=True))
-    if feed is not None:
-        assert child.stdin is not None
-        threading.Thread(target=_feed, args=(child.stdin, feed), daemon=True).start()
-    for pump in pumps:
-        pump.start()
+    pumps = _start_pumps(child, tail, output, on_line, feed)
     # Wait without reaping: until `dismiss`, nobody else can have this process number.
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     timer.cancel()
@@ -93,6 +86,24 @@ def run(
         how = f"took longer than {timeout:.0f} s" if late.is_set() else f"ended with {_code_text(code)}"
         raise ProgramFailed(f"{argv[0].rpartition('/')[2]} {how}", result.tail)
     return result
+
+
+def _start_pumps(
+    child: subprocess.Popen[bytes],
+    tail: deque[str],
+    output: bytearray,
+    on_line: Callable[[str], None] | None,
+    feed: Callable[[IO[bytes]], None] | None,
+) -> list[threading.Thread]:
+    """Threads that empty the child's outputs and fill its input: none of them may hold up another."""
+    if feed is not None and child.stdin is not None:
+        threading.Thread(target=_feed, args=(child.stdin, feed), daemon=True).start()
+    pumps = [threading.Thread(target=_pump, args=(child.stdout, tail, output, on_line), daemon=True)]
+    if child.stderr is not None:
+        pumps.append(threading.Thread(target=_pump, args=(child.stderr, tail, None, on_line), daemon=True))
+    for pump in pumps:
+        pump.start()
+    return pumps
 
 
 def find(program: str) -> str | None:

@@ -13,9 +13,10 @@ from alvps.host import (
     activate,
     blobs,
     bootstrap,
-    code,
+    codebase,
     credentials,
     debian,
+    dependencies,
     fsio,
     imageplan,
     images,
@@ -25,7 +26,6 @@ from alvps.host import (
     releases,
     space,
     trees,
-    venv,
 )
 from alvps.host import hello as hello_
 from alvps.host.hello import Hello
@@ -68,10 +68,10 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
     work.step("transfer", files=len(received.missing), bytes=sum(entry.size for entry in received.missing))
     blobs.receive(work.layout, received.missing, sources, work.peer.receive)
     new = len(received.missing)
-    if not code.exists(work.layout, parts.code):
+    if not codebase.exists(work.layout, parts.code):
         work.step("code")
-        code.make(work.layout, parts.code, parts.code_entries, sources, new=new, life=work.life)
-    if not venv.exists(work.layout, parts.venv):
+        codebase.make(work.layout, parts.code, parts.code_entries, sources, new=new, life=work.life)
+    if not dependencies.exists(work.layout, parts.venv):
         work.step("venv")
         _make_venv(work, parts)
     release = _assemble(work, hello, parts, sources, new)
@@ -134,7 +134,7 @@ def _compare(work: Work, hello: Hello, live: Release | None) -> _Received:
     layout = work.layout
     have = live.manifest() if live is not None else ()
     code_digest = hello.code if hello.scope is None or live is None else live.text("code_digest")
-    want_code = not code.exists(layout, code_digest)
+    want_code = not codebase.exists(layout, code_digest)
     want_credentials = hello_.wanted_credentials(layout, hello)
     want_bootstrap = hello_.bootstrap_differs(layout, hello)
     buckets = manifest.differing(hello.buckets, manifest.bucket_digests(have)) if hello.scope is None else []
@@ -158,12 +158,12 @@ def _compare(work: Work, hello: Hello, live: Release | None) -> _Received:
         bootstrap.run(script, hello.bootstrap, life=work.life, on_line=lambda line: work.line("bootstrap", line))
     agents = hello.agents if hello.scope is None or live is None else hello_.merged_agents(live, hello)
     values = _values(work, hello, agents, sent)
-    venv_name = venv.name_of(hello.requirements)
+    venv_name = dependencies.name_of(hello.requirements)
     if hello.scope is not None and live is not None:
         venv_name = live.text("venv_digest")
     parts = _Parts(entries, manifest.tree_digest(entries), code_digest, code_entries, venv_name, agents)
     sources, missing = _sources(work, parts, live, have)
-    space.check(work.layout, missing, parts_count=len(entries), venv_missing=not venv.exists(layout, venv_name))
+    space.check(work.layout, missing, parts_count=len(entries), venv_missing=not dependencies.exists(layout, venv_name))
     work.peer.send({"t": "need", "count": len(missing)}, b"".join(bytes.fromhex(entry.sha256) for entry in missing))
     return _Received(parts, sources, missing, values)
 
@@ -217,9 +217,9 @@ def _sources(
     if live is not None:
         sources.add_tree(f"{live.path}/project", have)
     wanted = list(parts.entries)
-    if not code.exists(layout, parts.code):
+    if not codebase.exists(layout, parts.code):
         wanted += parts.code_entries
-        if live is not None and code.exists(layout, live.text("code_digest")):
+        if live is not None and codebase.exists(layout, live.text("code_digest")):
             old = live.text("code_digest")
             sources.add_tree(layout.at("code", old), _code_entries(work, old))
     missing = trees.missing(wanted, sources)
@@ -233,9 +233,11 @@ def _sources(
 
 
 def _make_venv(work: Work, parts: _Parts) -> None:
-    requirements = work.layout.at("code", parts.code, code.REQUIREMENTS)
+    requirements = work.layout.at("code", parts.code, codebase.REQUIREMENTS)
     try:
-        venv.make(work.layout, parts.venv, requirements, life=work.life, on_line=lambda line: work.line("pip", line))
+        dependencies.make(
+            work.layout, parts.venv, requirements, life=work.life, on_line=lambda line: work.line("pip", line)
+        )
     except process.ProgramFailed as error:
         fsio.remove_tree(work.layout.at("venvs", parts.venv))
         raise Refused(

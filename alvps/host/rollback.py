@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alvps.host import activate, code, credentials, images, releases, venv
+from alvps.host import activate, codebase, credentials, dependencies, images, releases
 from alvps.host.releases import Release
 from alvps.host.work import Refused, Work
 
@@ -23,12 +23,12 @@ def rollback(work: Work, wanted: str | None) -> dict[str, Any]:
         *(
             f"code {target.text('code_digest')[:12]}"
             for _ in [0]
-            if not code.exists(work.layout, target.text("code_digest"))
+            if not codebase.exists(work.layout, target.text("code_digest"))
         ),
         *(
             f"environment {target.text('venv_digest')}"
             for _ in [0]
-            if not venv.exists(work.layout, target.text("venv_digest"))
+            if not dependencies.exists(work.layout, target.text("venv_digest"))
         ),
     ]
     used = credentials.current(work.layout)

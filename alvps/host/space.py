@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from alvps.host import venv
+from alvps.host import dependencies
 from alvps.host.layout import Layout
 from alvps.host.manifest import Entry
 from alvps.host.work import Refused
@@ -16,7 +16,11 @@ def check(layout: Layout, missing: Sequence[Entry], *, parts_count: int, venv_mi
     status = os.statvfs(layout.root)
     free = status.f_bavail * status.f_frsize
     # Whole blocks, twice: while a file is taken over it can exist as blob and as copy.
-    need = sum(entry.size + status.f_frsize for entry in missing) + (venv.SIZE if venv_missing else 0) + layout.reserve
+    need = (
+        sum(entry.size + status.f_frsize for entry in missing)
+        + (dependencies.SIZE if venv_missing else 0)
+        + layout.reserve
+    )
     if free < need:
         raise Refused(
             "disk-full",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alvps.host import code, fsio, process
+from alvps.host import codebase, fsio, process
 from alvps.host.layout import Layout
 
 SOCKET = "action-llama.socket"
@@ -86,7 +86,7 @@ def _systemctl(layout: Layout, *arguments: str, timeout: float, check: bool = Tr
 
 
 def _of(layout: Layout, code_digest: str) -> dict[str, bytes]:
-    folder = layout.at("code", code_digest, code.UNITS)
+    folder = layout.at("code", code_digest, codebase.UNITS)
     found = {}
     for name in fsio.names_in(folder):
         text = _read(f"{folder}/{name}") if name.endswith(_KINDS) else None

@@ -20,6 +20,9 @@ def _stay_in_this_release() -> None:
 
 if __name__ == "__main__":
     _stay_in_this_release()
+    from alvps.launcher import docker_sdk
+
+    docker_sdk.leave_out()
     from alvps.launcher.process import main
 
     sys.exit(main(sys.argv[1:]))

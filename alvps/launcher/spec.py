@@ -20,7 +20,7 @@ ENTRY = ["/usr/bin/python3", "-I", "-S", "-E", "/app/lib/alvps/agent/entry.pyc"]
 STATIC = "/app/static"
 CREDENTIALS_SIZE = 4 << 20  # bytes
 SHM_SIZE = 64 << 20  # bytes
-NOFILE = 65536
+NOFILE = 16384  # an engine that is itself in a container can seldom give more than some ten thousand
 STOP_GRACE = 15  # seconds; the entry needs up to 10 to end its command
 
 

@@ -8,15 +8,16 @@ from typing import Any
 from alvps.project import fields
 from alvps.project.model import Agent
 from alvps.project.reading import read_toml
-from alvps.project.report import At, shown
+from alvps.project.report import At, closest, shown
 from alvps.project.schema import Values, boolean, integer, items, json_table, table
 from alvps.project.settings import CATCHUP, CATCHUP_GRACE, TIMEOUT, Settings
 
 CONFIG = "agent-config.toml"
 
+_COMMAND = items(fields.word, example='["sh", "run.sh"]', least=1, most=1000)
 _AGENT = table(
     {
-        "credentials": items(fields.credential, most=100),
+        "credentials": items(fields.credential, example='["github_token", "git_ssh:work"]', most=100),
         "schedule": fields.cron,
         "manual": boolean,
         "timezone": fields.timezone,
@@ -25,7 +26,7 @@ _AGENT = table(
         "scale": integer(0, 1000),
         "timeout": TIMEOUT,
         "params": json_table,
-        "harness": table({"command": items(fields.word, least=1)}, refused={"model": fields.UNSUPPORTED}),
+        "harness": table({"command": _COMMAND}, refused={"model": fields.UNSUPPORTED}),
     },
     refused={
         **dict.fromkeys(
@@ -71,12 +72,13 @@ def build(values: Values, settings: Settings, *, name: str, folder: str, actions
 
 def _check_whole(raw: dict[str, Any], values: Values, settings: Settings, at: At) -> None:
     """The rules that hold between keys; a key that is wrong in itself is not said again."""
-    wrong = raw.keys() - values.keys()
-    scale = values.get("scale", settings.agent_scale)
-    if "schedule" not in raw and not values.get("manual") and scale != 0 and not wrong & {"manual", "scale"}:
+    # What a misspelt or wrong key was meant to be: it is not missing, too.
+    wrong = {closest(key, ("schedule", "manual", "scale", "harness")) for key in list(raw)[:100] if key not in values}
+    has_trigger = "schedule" in values or values.get("manual") or values.get("scale", settings.agent_scale) == 0
+    if not has_trigger and not wrong & {"schedule", "manual", "scale"}:
         at.say("no trigger; allowed: schedule, or manual = true, or scale = 0 for an agent that is switched off")
     harness = raw.get("harness", {})
-    if isinstance(harness, dict) and "command" not in harness:
+    if "harness" not in wrong and not (isinstance(harness, dict) and "command" in harness):
         at.key("harness").key("command").say(
             'missing; allowed: a command such as ["sh", "run.sh"] (an LLM as harness is not supported by this version)'
         )

@@ -33,7 +33,8 @@ def cron(value: object, at: At) -> str | None:
     try:
         parse(value)
     except CronError as error:
-        at.say(f"{shown(value)}, {error.field}: {shown(error.text)} is not allowed; allowed: {error.allowed}")
+        part = "" if error.field == "expression" else f": {error.field} {shown(error.text)}"
+        at.say(f"{shown(value)} is not allowed{part}; allowed: {error.allowed}")
         return None
     return value
 

@@ -20,22 +20,21 @@ class At:
 
     file: str
     problems: list[Problem]
-    path: tuple[str, ...] = ()
+    path: tuple[str | int, ...] = ()
 
     def key(self, name: str) -> At:
         """The value of a key of the table here."""
-        dot = "." if self.path else ""
-        return At(self.file, self.problems, (*self.path, dot + (name if _BARE_KEY.fullmatch(name) else shown(name))))
+        return At(self.file, self.problems, (*self.path, name))
 
     def item(self, index: int) -> At:
         """An item of the list here, counted from 0."""
-        return At(self.file, self.problems, (*self.path, f"[{index}]"))
+        return At(self.file, self.problems, (*self.path, index))
 
     def say(self, what: str, suggestion: str | None = None) -> None:
         """Note a problem here."""
         where = plain(self.file)
         if self.path:
-            where += ": " + "".join(self.path)
+            where += ": " + "".join(map(_step, self.path)).removeprefix(".")
         self.problems.append(Problem(where, what, suggestion))
 
 
@@ -48,6 +47,12 @@ class Report:
     def at(self, file: str) -> At:
         """The top of a file; its path is relative to the project."""
         return At(file, self.problems)
+
+
+def _step(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return "." + (part if _BARE_KEY.fullmatch(part) else shown(part))
 
 
 def shown(value: object) -> str:

@@ -20,6 +20,7 @@ Values = dict[str, Any]
 _SIZE = re.compile(r"([0-9]{1,15})([kmgt])b?", re.IGNORECASE)
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MAX_DEPTH = 32
+_ENOUGH = 20  # of one sort in one table: a file of nonsense must not become a wall of messages
 
 
 def table(keys: Mapping[str, Check], *, refused: Mapping[str, str] | None = None) -> Check:
@@ -31,15 +32,18 @@ def table(keys: Mapping[str, Check], *, refused: Mapping[str, str] | None = None
             at.say(f"{shown(value)} is not allowed; allowed: a table")
             return None
         found = {}
-        for key, part in value.items():
-            if key in keys:
-                parsed = keys[key](part, at.key(key))
-                if parsed is not None:
-                    found[key] = parsed
-            elif key in not_here:
+        for key in (key for key in keys if key in value):
+            parsed = keys[key](value[key], at.key(key))
+            if parsed is not None:
+                found[key] = parsed
+        others = [key for key in value if key not in keys]
+        for key in others[:_ENOUGH]:
+            if key in not_here:
                 at.key(key).say(not_here[key])
             else:
                 at.key(key).say(f"unknown key; allowed: {', '.join(keys)}", closest(key, keys))
+        if len(others) > _ENOUGH:
+            at.say(f"and {len(others) - _ENOUGH} more unknown keys")
         return found
 
     return check
@@ -129,13 +133,14 @@ def size(low: str, high: str) -> Check:
     return check
 
 
-def items(check_item: Check, *, least: int = 0, most: int = 1000) -> Check:
+def items(check_item: Check, *, example: str, least: int = 0, most: int) -> Check:
     """A list; the good items are given back as a tuple, the bad ones are said."""
+    allowed = f"a list of {least} to {most} items, such as {example}"
 
     def check(value: object, at: At) -> tuple[Any, ...] | None:
         if not isinstance(value, list) or not least <= len(value) <= most:
             found = f"a list of {len(value)}" if isinstance(value, list) else shown(value)
-            at.say(f"{found} is not allowed; allowed: a list of {least} to {most} items")
+            at.say(f"{found} is not allowed; allowed: {allowed}")
             return None
         parsed = [check_item(item, at.item(index)) for index, item in enumerate(value)]
         return tuple(item for item in parsed if item is not None)
@@ -150,7 +155,7 @@ def json_table(value: object, at: At) -> Values | None:
         return None
     before = len(at.problems)
     waiting: list[tuple[object, At, int]] = [(value, at, 0)]
-    while waiting:  # not by recursion: the depth is the user's
+    while waiting and len(at.problems) < before + _ENOUGH:  # not by recursion: the depth is the user's
         part, here, depth = waiting.pop()
         if isinstance(part, (dict, list)) and depth >= _MAX_DEPTH:
             here.say(f"nested too deep; allowed: {_MAX_DEPTH} levels")

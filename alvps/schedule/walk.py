@@ -26,13 +26,12 @@ class Walk:
     def __init__(self, cron: Cron) -> None:
         from croniter import croniter
 
-        fields = (
-            _listed(cron.minutes, 60),
-            _listed(cron.hours, 24),
-            _listed(cron.days, 31),
-            _listed(cron.months, 12),
-            _listed(cron.weekdays, 7),
-        )
+        days, weekdays = _listed(cron.days, 31), _listed(cron.weekdays, 7)
+        if not cron.both_days and "*" in (days, weekdays):
+            # Either field is enough and one is always right: every day is. croniter would take the `*` for the star
+            # that makes both fields count, also if it was a full list.
+            days = weekdays = "*"
+        fields = (_listed(cron.minutes, 60), _listed(cron.hours, 24), days, _listed(cron.months, 12), weekdays)
         # 29 February on one weekday: 40 years apart when 2100 lies between.
         self._iterator: croniter = croniter(
             " ".join(fields), _EPOCH, day_or=not cron.both_days, max_years_between_matches=100

@@ -177,12 +177,18 @@ class _Attempt:
             return unreachable(f"tcp connect through {hop}", settings, what)
         seconds = time.monotonic() - self._began
         if not transport.remote_version.startswith("SSH-"):
-            timed_out = "timed out" in what or "No existing session" in what
-            words = f"nothing was heard within {seconds:.0f} s" if timed_out else what
-            return unreachable("ssh banner", settings, words, detail=detail)
+            cause = error.__context__  # paramiko's own words leave out whether it was a time-out
+            if isinstance(cause, TimeoutError) or "No existing session" in what:
+                what = f"nothing was heard within {seconds:.0f} s; is it an SSH server?"
+            elif isinstance(cause, EOFError):
+                what = "the host hung up at once"
+            return unreachable("ssh banner", settings, what, detail=detail)
         if not transport.initial_kex_done:
-            words = f"not done within {seconds:.0f} s" if "No existing session" in what else what
-            return unreachable("key exchange", settings, words, detail=detail)
+            if "No existing session" in what:
+                what = f"not done within {seconds:.0f} s"
+            elif isinstance(error, EOFError):
+                what = "the host hung up"
+            return unreachable("key exchange", settings, what, detail=detail)
         return _refused(settings, self.strategy, what)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey
-from paramiko.ssh_exception import SSHException
+from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
 _MAGIC = b"openssh-key-v1\x00"
 _LIMIT = 1 << 20  # bytes; no key file is larger
@@ -30,8 +30,10 @@ def load(path: Path, passphrase: str | None) -> PKey:
     kind = _kind(data, header)
     try:
         key: PKey = kind.from_private_key_file(os.fspath(path), password=passphrase)
-    except (ValueError, IndexError, struct.error) as error:
-        # What paramiko meets when it unpacks the result of a wrong passphrase.
+    except PasswordRequiredException:
+        raise
+    except (SSHException, ValueError, IndexError, struct.error) as error:
+        # Everything that paramiko meets when it unpacks the result of a wrong passphrase.
         what = "wrong passphrase, or the file is damaged" if passphrase is not None else "the file is damaged"
         raise SSHException(what) from error
     return key

@@ -94,6 +94,9 @@ def parse(text: str, target: Target, *, home: Path, environ: Mapping[str, str], 
     def path(value: str) -> Path:
         return Path(expand(value, tokens, environ, home))
 
+    def ready(value: str) -> Path:
+        return Path(expand(value, tokens, environ, home, strict=False))
+
     def names(keyword: str) -> tuple[str, ...]:
         return tuple(filter(None, (one(keyword) or "").split(",")))
 
@@ -115,8 +118,8 @@ def parse(text: str, target: Target, *, home: Path, environ: Mapping[str, str], 
         identities_only=(one("identitiesonly") or "no") == "yes" or target.key_path is not None,
         identity_agent=_agent_path(agent, tokens, environ, home),
         host_key_alias=one("hostkeyalias"),
-        known_hosts_files=tuple(path(name) for value in known if value for name in split_paths(value)),
-        revoked_host_keys=path(revoked) if revoked else None,
+        known_hosts_files=tuple(ready(name) for value in known if value for name in split_paths(value)),
+        revoked_host_keys=ready(revoked) if revoked else None,
         connect_timeout=float(timeout) if timeout and timeout.isdigit() and timeout != "0" else None,
         address_family={"inet": socket.AF_INET, "inet6": socket.AF_INET6}.get(
             one("addressfamily") or "", socket.AF_UNSPEC
@@ -131,12 +134,18 @@ def parse(text: str, target: Target, *, home: Path, environ: Mapping[str, str], 
     )
 
 
-def expand(value: str, tokens: Mapping[str, str], environ: Mapping[str, str], home: Path) -> str:
-    """`~`, `${VARIABLE}` and `%` tokens expanded, as ssh_config(5) says. Raises UsageError on an unknown token."""
+def expand(
+    value: str, tokens: Mapping[str, str], environ: Mapping[str, str], home: Path, *, strict: bool = True
+) -> str:
+    """`~`, `${VARIABLE}` and `%` tokens expanded, as ssh_config(5) says.
+
+    strict: raises UsageError on an unknown token. Off for what most versions of ssh print expanded already: a `%` that
+    is left there is part of a name.
+    """
     if value == "~" or value.startswith("~/"):
         value = str(home) + value[1:]
     value = re.sub(r"\$\{(\w+)\}", lambda match: environ.get(match[1], ""), value)
-    return _percent(value, tokens)
+    return _percent(value, tokens, strict=strict)
 
 
 def split_paths(value: str, *, exists: Callable[[str], bool] = os.path.exists) -> tuple[str, ...]:
@@ -154,11 +163,13 @@ def split_paths(value: str, *, exists: Callable[[str], bool] = os.path.exists) -
     return tuple(word for word in found if word)
 
 
-def _percent(value: str, tokens: Mapping[str, str]) -> str:
+def _percent(value: str, tokens: Mapping[str, str], *, strict: bool = True) -> str:
     def token(match: re.Match[str]) -> str:
         try:
             return tokens[match[1]]
         except KeyError:
+            if not strict:
+                return match[0]
             raise UsageError(f"the ssh configuration uses %{match[1]} in {value!r}, which al does not know") from None
 
     return re.sub(r"%(.?)", token, value)
@@ -179,4 +190,4 @@ def _agent_path(value: str | None, tokens: Mapping[str, str], environ: Mapping[s
         return environ.get("SSH_AUTH_SOCK") or None
     if re.fullmatch(r"\$\w+", value):
         return environ.get(value[1:]) or None
-    return expand(value, tokens, environ, home) or None
+    return expand(value, tokens, environ, home, strict=False) or None

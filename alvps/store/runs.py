@@ -38,8 +38,8 @@ class Run:
 
 
 COLUMNS = tuple(Run.__dataclass_fields__)
-SELECT = f"SELECT {', '.join(COLUMNS)} FROM runs"
-INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM runs"  # noqa: S608 - the names of Run's fields
+INSERT = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - same
 
 
 def of_row(row: sqlite3.Row) -> Run:

@@ -22,16 +22,16 @@ def key(expression: str, zone: str) -> str:
     return f"{expression} {zone}"
 
 
-def sync(
-    connection: sqlite3.Connection, wanted: Iterable[tuple[str, str, str]], now: int
-) -> dict[str, Position]:
+def sync(connection: sqlite3.Connection, wanted: Iterable[tuple[str, str, str]], now: int) -> dict[str, Position]:
     """Take over the schedules of a release (agent, expression, zone) and give every one's position.
 
     A schedule that is new or was changed begins at `now`: what it would have done earlier is nobody's wish. One that
     is gone is forgotten, so that it begins anew when it comes back.
     """
-    known = {row["agent"]: Position(*row) for row in connection.execute(
-        "SELECT agent, expression, zone, position FROM schedules")}
+    known = {
+        row["agent"]: Position(*row)
+        for row in connection.execute("SELECT agent, expression, zone, position FROM schedules")
+    }
     result: dict[str, Position] = {}
     for agent, expression, zone in wanted:
         position = known.pop(agent, None)

@@ -8,13 +8,13 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from alvps.store import connect
 from alvps.store.writer import Writer
 
 T = TypeVar("T")
-Function = Callable[[sqlite3.Connection], T]
+P = ParamSpec("P")
 
 
 class Store:
@@ -25,8 +25,13 @@ class Store:
         self.path = path
         self._lock = connect.lock(path)
         try:
-            self._writer = Writer(connect.open_writer(path), path)
-            self._reader = connect.open_reader(path)
+            connection = connect.open_writer(path)
+            try:
+                self._reader = connect.open_reader(path)
+            except BaseException:
+                connection.close()
+                raise
+            self._writer = Writer(connection, path)
         except BaseException:
             os.close(self._lock)
             raise
@@ -37,24 +42,36 @@ class Store:
         """Why nothing can be stored at present, or None."""
         return self._writer.failing
 
-    def submit(self, function: Function[T]) -> concurrent.futures.Future[T]:
+    @property
+    def alive(self) -> bool:
+        """Whether the writer's thread still runs."""
+        return self._writer.alive()
+
+    def submit(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
         """Write, from any thread; done when the disk has it."""
-        return self._writer.submit(function)
+        return self._writer.submit(function, *args, **kwargs)
 
-    def write(self, function: Function[T]) -> asyncio.Future[T]:
+    def write(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
         """Write, from a coroutine; done when the disk has it. Fails with StoreUnavailable when it does not."""
-        return self._writer.write(function)
+        return self._writer.write(function, *args, **kwargs)
 
-    async def read(self, function: Function[T]) -> T:
+    async def read(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Read one consistent state of the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, function)
 
-    def _read(self, function: Function[T]) -> T:
-        self._reader.execute("BEGIN")
-        try:
-            return function(self._reader)
-        finally:
-            self._reader.execute("COMMIT")
+        def look() -> T:
+            self._reader.execute("BEGIN")
+            try:
+                return function(self._reader, *args, **kwargs)
+            finally:
+                self._reader.execute("COMMIT")
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, look)
 
     def close(self, timeout: float = 3.0) -> bool:
         """Store what waits and close. False if the disk did not take it in time. Blocks up to `timeout` seconds."""

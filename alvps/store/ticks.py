@@ -76,11 +76,23 @@ def record(
             decision, reason = _decide(item, due, paused=paused, live=live, queued=queued)
             run = None
             if decision in ("fired", "caught-up"):
-                run = Run(run=ids.new(now_ms), agent=item.agent, trigger="schedule", state="queued",
-                          queued=now_ms, nominal=due.nominal)
+                run = Run(
+                    run=ids.new(now_ms),
+                    agent=item.agent,
+                    trigger="schedule",
+                    state="queued",
+                    queued=now_ms,
+                    nominal=due.nominal,
+                )
             row = Decision(
-                agent=item.agent, nominal=due.nominal, first=due.nominal if due.first is None else due.first,
-                count=due.count, more=due.more, decision=decision, reason=reason, run=run.run if run else None,
+                agent=item.agent,
+                nominal=due.nominal,
+                first=due.nominal if due.first is None else due.first,
+                count=due.count,
+                more=due.more,
+                decision=decision,
+                reason=reason,
+                run=run.run if run else None,
                 decided=now_ms,
             )
             if not _insert(connection, item, row):
@@ -96,9 +108,7 @@ def record(
     return decisions, new
 
 
-def _decide(
-    item: AgentTicks, due: Due, *, paused: Mapping[str, int], live: int, queued: int
-) -> tuple[str, str | None]:
+def _decide(item: AgentTicks, due: Due, *, paused: Mapping[str, int], live: int, queued: int) -> tuple[str, str | None]:
     if pauses.EVERYTHING in paused or item.agent in paused:
         return "skipped-paused", "the agent is paused" if item.agent in paused else "the project is paused"
     if due.intent == "missed":
@@ -114,7 +124,8 @@ def _decide(
 
 def _busy(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
     rows = connection.execute(
-        "SELECT agent, count(*), sum(state = 'queued') FROM runs WHERE finished IS NULL GROUP BY agent")
+        "SELECT agent, count(*), sum(state = 'queued') FROM runs WHERE finished IS NULL GROUP BY agent"
+    )
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
@@ -128,7 +139,15 @@ def _position(connection: sqlite3.Connection, item: AgentTicks) -> int | None:
 
 def _insert(connection: sqlite3.Connection, item: AgentTicks, row: Decision) -> bool:
     values = (
-        row.agent, schedules.key(item.expression, item.zone), row.nominal, row.first, row.count, int(row.more),
-        row.decision, row.reason, row.run, row.decided,
+        row.agent,
+        schedules.key(item.expression, item.zone),
+        row.nominal,
+        row.first,
+        row.count,
+        int(row.more),
+        row.decision,
+        row.reason,
+        row.run,
+        row.decided,
     )
     return connection.execute(INSERT, values).rowcount == 1

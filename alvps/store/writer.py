@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from alvps.store.connect import translated
 from alvps.store.errors import StoreUnavailable
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Function = Callable[[sqlite3.Connection], T]
 MAX_BATCH = 1000
 
@@ -55,16 +57,20 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, function: Function[T]) -> concurrent.futures.Future[T]:
+    def submit(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]:
         """Queue a write from any thread. The future fails with StoreUnavailable or what the function raised."""
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._put(Job(function, future))
+        self._put(Job(_bound(function, *args, **kwargs), future))
         return future
 
-    def write(self, function: Function[T]) -> asyncio.Future[T]:
+    def write(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
         """Queue a write from a coroutine."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._put(Job(function, future))
+        self._put(Job(_bound(function, *args, **kwargs), future))
         return future
 
     def close(self, timeout: float) -> bool:
@@ -148,12 +154,19 @@ class Writer:
         connection.execute("SAVEPOINT job")
         try:
             job.result = job.function(connection)
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever submitted the function
+        except Exception as error:  # it belongs to whoever submitted the function
             if not connection.in_transaction:
                 raise  # a full disk ends the whole transaction: nothing of this batch is stored
             job.error = error
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
+
+
+def _bound(function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> Function[T]:
+    def call(connection: sqlite3.Connection) -> T:
+        return function(connection, *args, **kwargs)
+
+    return call
 
 
 def _resolve(batch: list[Job[Any]]) -> None:
@@ -164,10 +177,8 @@ def _resolve(batch: list[Job[Any]]) -> None:
         else:
             job.resolve()
     for loop, jobs in loops.items():
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(_resolve_here, jobs)  # one wake-up for all of a commit
-        except RuntimeError:
-            continue  # the loop is closed: nobody waits any more
 
 
 def _resolve_here(jobs: list[Job[Any]]) -> None:

@@ -37,9 +37,10 @@ def make_key(path: Path, kind: str = "ed25519", passphrase: str = "", *options: 
 
 
 class Sshd:
-    """One sshd process. `log` grows with what it says; with LogLevel DEBUG2 that is every step of a connection."""
+    """One sshd process. `log` grows with what it says; with log_level DEBUG2 that is every step (some of it
+    goes to the commands' standard error as well)."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, host_keys: tuple[str, ...] = ("ed25519",), extra: str = "") -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, host_keys: tuple[str, ...] = ("ed25519",), extra: str = "", log_level: str = "VERBOSE") -> None:
         if not SSHD.exists():
             raise RuntimeError(f"{SSHD} is missing: these tests need the Debian package openssh-server")
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,8 @@ class Sshd:
         self.authorize(self.client_key)
         self.known_hosts = folder / "known_hosts"
         self.pin(*self.host_keys)
+        self.known_anywhere = folder / "known_anywhere"  # the same pin for any name and port, for proxies
+        self.known_anywhere.write_text(self.known_hosts.read_text().replace(f"[127.0.0.1]:{self.port}", "*"))
         # Only this file is read as ssh configuration, whatever the person running the tests has.
         self.ssh_config = folder / "ssh_config"
         self.ssh_config.write_text("")
@@ -58,7 +61,7 @@ class Sshd:
         keys = "".join(f"HostKey {key}\n" for key in self.host_keys)
         self._config.write_text(
             f"ListenAddress 127.0.0.1:{self.port}\n{keys}AuthorizedKeysFile {self.authorized_keys}\n"
-            f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nLogLevel DEBUG2\n"
+            f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nLogLevel {log_level}\n"
             f"MaxStartups 100\nMaxSessions 50\nPrintMotd no\n{extra}"
         )
         if os.geteuid() == 0:
@@ -128,6 +131,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.cut_after: Callable[[], int | None] = lambda: None  # bytes towards the client; asked per connection
+        self.freeze_after: int | None = None  # bytes towards the client, over all connections
         self.connections = 0
         self.to_server = 0
         self._open: list[socket.socket] = []
@@ -168,22 +172,27 @@ class Proxy:
             for sock in (client, server):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += [client, server]
-            threading.Thread(target=self._pump, args=(client, server, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, self.cut_after()), daemon=True).start()
+            for pair, budget, inward in (((client, server), None, True), ((server, client), self.cut_after(), False)):
+                threading.Thread(target=self._pump, args=(*pair, budget), kwargs={"inward": inward}, daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, budget: int | None) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, budget: int | None, *, inward: bool) -> None:
         try:
             while data := source.recv(65536):
                 self._flowing.wait()
-                if budget is None:
-                    if source in self._open[::2]:
-                        self.to_server += len(data)
+                if inward:
+                    self.to_server += len(data)
+                elif self.freeze_after is not None:
+                    data, rest = data[: self.freeze_after], data[self.freeze_after :]
+                    self.freeze_after -= len(data)
                     sink.sendall(data)
+                    if rest or not self.freeze_after:
+                        self.freeze()
                     continue
-                sink.sendall(data[:budget])
-                budget -= len(data)
-                if budget <= 0:
-                    break
+                sink.sendall(data if budget is None else data[:budget])
+                if budget is not None:
+                    budget -= len(data)
+                    if budget <= 0:
+                        break
         except OSError:
             pass
         for sock in (source, sink):

@@ -9,7 +9,7 @@ import random
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from alvps.schedule.zones import zone_names
@@ -39,15 +39,13 @@ def window(zone: str, middle: datetime, reach_hours: int = 34) -> Window:
     return Window(zone, instants, [instant.astimezone(info).replace(tzinfo=None) for instant in instants])
 
 
-@lru_cache(maxsize=None)
+@cache
 def changes(zone: str, year: int) -> tuple[datetime, ...]:
     """The noons (UTC) after which the zone's offset is another one within a day."""
     info = ZoneInfo(zone)
     noons = [datetime(year, 1, 1, 12, tzinfo=UTC) + DAY * day for day in range(366)]
     return tuple(
-        noon
-        for noon in noons
-        if noon.astimezone(info).utcoffset() != (noon + DAY).astimezone(info).utcoffset()
+        noon for noon in noons if noon.astimezone(info).utcoffset() != (noon + DAY).astimezone(info).utcoffset()
     )
 
 
@@ -114,19 +112,36 @@ def random_expression(chance: random.Random, where: Window) -> str:
     )
     small = chance.randint(0, 4)
     hour = chance.choice(
-        ["*", "*/2", "*/3", "0", "1", "2", "3", "23", "1-3", "0-23/2", "0-23", f"{small}", f"{small},{small + 12}", "1,2"]
+        [
+            "*",
+            "*/2",
+            "*/3",
+            "0",
+            "1",
+            "2",
+            "3",
+            "23",
+            "1-3",
+            "0-23/2",
+            "0-23",
+            f"{small}",
+            f"{small},{small + 12}",
+            "1,2",
+        ]
     )
     day_of_month = chance.choice(["*"] * 6 + ["*/2", str(day.day), f"{day.day},{chance.randint(1, 28)}", "1-31"])
     month = chance.choice(["*"] * 6 + ["*/2", str(day.month), f"1,{day.month}"])
     weekday = chance.choice(["*"] * 6 + ["*/2", str(day.isoweekday()), "7", "0", "1-5", "0-7", "6,7"])
-    return " ".join((minute, hour, day_of_month, month, weekday))
+    return f"{minute} {hour} {day_of_month} {month} {weekday}"
 
 
 def random_instant(chance: random.Random, where: Window, found: list[datetime]) -> datetime:
     """A moment in the window: on a minute or between two, often right at a firing."""
     if found and chance.random() < 0.5:
         instant = chance.choice(found)
-        return instant + chance.choice([-MINUTE, -timedelta(seconds=1), -timedelta(microseconds=1), timedelta(0), MINUTE])
+        return instant + chance.choice(
+            [-MINUTE, -timedelta(seconds=1), -timedelta(microseconds=1), timedelta(0), MINUTE]
+        )
     return chance.choice(where.instants) + timedelta(seconds=chance.choice([0, 0, 1, 59.999999]))
 
 
@@ -138,5 +153,3 @@ def _numbers(field: str, low: int, high: int) -> set[int]:
         span = (low, high) if body == "*" else (int(first), int(last or first))
         found.update(range(span[0], span[1] + 1, int(step or 1)))
     return found
-
-

@@ -35,7 +35,7 @@ def connection(sshd: Sshd) -> Iterator[Connection]:
 
 @pytest.fixture
 def proxy(sshd: Sshd) -> Iterator[Proxy]:
-    """A proxy in front of the shared sshd, which is pinned under the proxy's port as well."""
+    """A proxy in front of the shared sshd."""
     made = Proxy(sshd.port)
     yield made
     made.close()

@@ -1,0 +1,173 @@
+"""The daemon's parts, put together, started in the right order and stopped again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+
+from alvps.daemon.engine import Engine
+from alvps.daemon.launcher import Launcher, LauncherGone, Refused
+from alvps.daemon.link import Link
+from alvps.daemon.options import Options
+from alvps.daemon.orders import Orders
+from alvps.daemon.plan import Clock
+from alvps.daemon.release import load_current
+from alvps.daemon.reload import Reload, install, shortcomings
+from alvps.daemon.status import Status
+from alvps.daemon.ticker import Ticker
+from alvps.gateway.control import Control, control_app
+from alvps.gateway.public import public_app
+from alvps.gateway.serve import Servers
+from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
+from alvps.journal import get_logger
+from alvps.notify import Notifier, watchdog_interval
+from alvps.store import history, runs
+from alvps.store.errors import StoreUnavailable
+from alvps.store.ids import RunIds
+from alvps.store.store import Store
+
+FIRST_LIST = 5.0  # seconds that ticks wait at start for the launcher, so that runs which ended meanwhile do not count
+PRUNE_EACH = 3600.0  # seconds
+
+log = get_logger()
+
+
+class Daemon:
+    """One daemon."""
+
+    def __init__(self, options: Options, notifier: Notifier, clock: Clock = time.time) -> None:
+        self._options = options
+        self._notifier = notifier
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Work until `stop` is set (0) or a part of the daemon fails (1). Raises AlError when it cannot start."""
+        started_ms = int(self._clock() * 1000)
+        # The release first: without one there is nothing to do, and nothing should be made on the disk.
+        release = await asyncio.to_thread(load_current, self._options.root)
+        store = await asyncio.to_thread(Store, self._options.database)
+        try:
+            launcher = Launcher(self._options.launcher)
+            engine = Engine(store, launcher, RunIds(await store.read(runs.newest_id)), release, self._clock)
+            ticker = Ticker(store, engine.ids, self._clock, engine.decided, engine.moved.set)
+            link = Link(launcher, engine)
+            await engine.restore()
+            await install(engine, ticker, release)
+            status = Status(engine, ticker, link, started_ms)
+            reload = Reload(self._options.root, engine, ticker, launcher, self._tell_reload)
+            control = Control(
+                engine=engine,
+                orders=Orders(engine),
+                status=status,
+                reload=reload,
+                shortcomings=lambda wanted: self._reasons(engine, link, wanted),
+            )
+            servers = Servers()
+            await servers.start(control_app(control), [unix_listener(self._options.control)])
+            await servers.start(public_app(status), handed_over("public") or [tcp_listener(*self._options.listen)])
+            log.info("daemon started", release=release.id, agents=len(release.agents), unfinished=engine.live.total)
+            code = await self._work(stop, engine, ticker, link, status)
+            await servers.stop()
+            await engine.close()
+        finally:
+            await asyncio.to_thread(store.close)
+        log.info("daemon stopped")
+        return code
+
+    async def _work(self, stop: asyncio.Event, engine: Engine, ticker: Ticker, link: Link, status: Status) -> int:
+        parts: dict[str, Coroutine[None, None, None]] = {
+            "line to the launcher": link.run(),
+            "ticks": _ticks(ticker, link),
+            "history": _prune(engine),
+            "status line": self._status_line(engine, status),
+            "readiness": self._become_ready(engine, link),
+            "watchdog": self._feed_watchdog(engine.store),
+        }
+        tasks = {asyncio.create_task(part, name=name) for name, part in parts.items()}
+        stopping = asyncio.create_task(stop.wait())
+        code = 0
+        while not stopping.done():
+            done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & tasks:
+                tasks.discard(task)
+                if task.exception():
+                    # Half a daemon is worse than one that is started anew.
+                    log.error("part failed", part=task.get_name(), exc_info=task.exception())
+                    code = 1
+                    stop.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return code
+
+    async def _become_ready(self, engine: Engine, link: Link) -> None:
+        while True:
+            try:
+                await engine.launcher.ready(engine.release.id)
+                break
+            except LauncherGone:
+                await asyncio.sleep(0.2)
+            except Refused as error:
+                # It answered; that it cannot work now is shown in the status and by /ready.
+                log.warning("launcher not ready", reason=error.message)
+                break
+        if not engine.held:
+            await link.compared.wait()
+        self._notifier.ready()
+        log.info("daemon ready", release=engine.release.id)
+
+    async def _reasons(self, engine: Engine, link: Link, wanted: str) -> list[str]:
+        reasons = [] if wanted == engine.release.id else [f"the active release is {engine.release.id}"]
+        if engine.store.failing:
+            reasons.append(engine.store.failing)
+        if not link.compared.is_set():
+            reasons.append("the runs of before have not been looked at yet")
+        return reasons + await shortcomings(engine.launcher, wanted)
+
+    async def _status_line(self, engine: Engine, status: Status) -> None:
+        shown = ""
+        while True:
+            engine.moved.clear()
+            line = status.line()
+            if line != shown:
+                self._notifier.status(line)
+                shown = line
+            await engine.moved.wait()
+            await asyncio.sleep(0.2)  # a thousand changes in a moment are one line
+
+    async def _feed_watchdog(self, store: Store) -> None:
+        interval = watchdog_interval()
+        while interval is not None:  # noqa: ASYNC110 - a rhythm, not a wait for something
+            # An empty transaction: the writer's thread must answer, and this loop must hear it. Writes nothing.
+            try:
+                await store.write(lambda _connection: None)
+            except StoreUnavailable as error:
+                if not store.alive:
+                    raise
+                log.warning("store does not take anything", reason=error.message)
+            self._notifier.watchdog()
+            await asyncio.sleep(interval)
+
+    def _tell_reload(self, begins: bool) -> None:
+        if begins:
+            self._notifier.reloading()
+        else:
+            self._notifier.ready()
+
+
+async def _ticks(ticker: Ticker, link: Link) -> None:
+    await asyncio.wait({asyncio.ensure_future(link.compared.wait())}, timeout=FIRST_LIST)
+    await ticker.run()
+
+
+async def _prune(engine: Engine) -> None:
+    while True:
+        before_ms = engine.now_ms() - engine.release.project.history_retention_days * 86_400_000
+        try:
+            # A thousand rows at a time: others write in between.
+            while await engine.store.write(history.prune, before_ms):
+                await asyncio.sleep(0.05)
+        except StoreUnavailable as error:
+            log.warning("history not pruned", reason=error.message)
+        await asyncio.sleep(PRUNE_EACH)

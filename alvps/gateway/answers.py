@@ -1,0 +1,55 @@
+"""JSON answers, and errors as JSON whatever went wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sanic import Request
+from sanic.exceptions import SanicException
+from sanic.handlers import ErrorHandler
+from sanic.response import HTTPResponse
+
+from alvps.daemon.orders import NotNow, Unknown
+from alvps.errors import AlError
+from alvps.journal import get_logger
+from alvps.store.errors import StoreUnavailable
+
+log = get_logger()
+
+
+class BadRequest(AlError):
+    """What was sent is not what is asked for."""
+
+
+def answer(body: dict[str, Any], status: int = 200) -> HTTPResponse:
+    """An answer."""
+    return HTTPResponse(json.dumps(body) + "\n", status=status, content_type="application/json")
+
+
+def failure(message: str, status: int, hint: str | None = None) -> HTTPResponse:
+    """An answer that says what is wrong."""
+    return answer({"error": message} | ({"hint": hint} if hint else {}), status)
+
+
+class Errors(ErrorHandler):
+    """Every exception as `{"error", "hint"?}`."""
+
+    def default(self, request: Request, exception: Exception) -> HTTPResponse:
+        """The answer to an exception that no handler took."""
+        if isinstance(exception, AlError):
+            return failure(exception.message, _status(exception), exception.hint)
+        if isinstance(exception, SanicException):
+            return failure(str(exception) or "the request cannot be answered", exception.status_code)
+        log.error("request failed", path=getattr(request, "path", None), exc_info=exception)
+        return failure("an error inside the daemon; its log says more", 500, "al logs --daemon")
+
+
+def _status(error: AlError) -> int:
+    if isinstance(error, Unknown):
+        return 404
+    if isinstance(error, NotNow):
+        return 409
+    if isinstance(error, BadRequest):
+        return 400
+    return 503 if isinstance(error, StoreUnavailable) else 500

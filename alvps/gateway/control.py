@@ -1,0 +1,164 @@
+"""The control API, on a socket that only the daemon's user and root can open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sanic import Request
+from sanic.response import HTTPResponse
+
+from alvps.daemon.engine import Engine
+from alvps.daemon.orders import Orders
+from alvps.daemon.reload import Reload
+from alvps.daemon.status import Status
+from alvps.gateway.answers import BadRequest, Errors, answer
+from alvps.gateway.serve import Application, application
+from alvps.store import history
+
+MAX_BODY = 1 << 20
+MAX_PROMPT = 256 << 10  # bytes of UTF-8
+MAX_WAIT = 3600  # seconds
+MAX_LIST = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What the control API works with."""
+
+    engine: Engine
+    orders: Orders
+    status: Status
+    reload: Reload
+    shortcomings: Callable[[str], Awaitable[list[str]]]
+
+
+def control_app(control: Control) -> Application:
+    """The application on the control socket."""
+    app = application("alvps-control", max_body=MAX_BODY, answer_within=MAX_WAIT + 60)
+    app.error_handler = Errors()
+    _add_questions(app, control)
+    _add_orders(app, control)
+    return app
+
+
+def _add_questions(app: Application, control: Control) -> None:
+    @app.get("/status")
+    async def status(_request: Request) -> HTTPResponse:
+        return answer(await control.status.full())
+
+    @app.get("/ready")
+    async def ready(request: Request) -> HTTPResponse:
+        active = control.engine.release.id
+        reasons = await control.shortcomings(_query(request, "release") or active)
+        return answer({"ready": not reasons, "release": active, "reasons": reasons}, 503 if reasons else 200)
+
+    @app.get("/runs")
+    async def list_runs(request: Request) -> HTTPResponse:
+        agent = _query(request, "agent")
+        limit = _number(request, "limit", 20, MAX_LIST)
+        if agent is not None:
+            control.orders.agent(agent)
+        rows = await control.engine.store.read(history.recent_runs, agent=agent, limit=limit)
+        return answer({"runs": [control.status.run(row) for row in rows]})
+
+    @app.get("/runs/<run:str>")
+    async def one_run(request: Request, run: str) -> HTTPResponse:
+        seconds = _number(request, "wait", 0, MAX_WAIT)
+        row = await control.orders.find(run)
+        if seconds and row.finished is None:
+            await control.engine.waiters.wait(run, seconds)
+            row = await control.orders.find(run)
+        return answer(control.status.run(row))
+
+
+def _add_orders(app: Application, control: Control) -> None:
+    orders = control.orders
+
+    @app.post("/runs")
+    async def start(request: Request) -> HTTPResponse:
+        body = _body(request, {"agent": str, "prompt": str}, needed=("agent",))
+        run = await orders.run(body["agent"], _prompt(body.get("prompt")))
+        return answer({"run": run.run}, 202)
+
+    @app.post("/runs/<run:str>/kill")
+    async def kill(_request: Request, run: str) -> HTTPResponse:
+        return answer({"run": run, "state": await orders.kill(run)})
+
+    @app.post("/agents/<name:str>/kill")
+    async def kill_agent(_request: Request, name: str) -> HTTPResponse:
+        return answer({"agent": name, "killed": await orders.kill_agent(name)})
+
+    @app.post("/agents/<name:str>/pause")
+    async def pause_agent(_request: Request, name: str) -> HTTPResponse:
+        await orders.pause(name)
+        return answer({"agent": name, "paused": True})
+
+    @app.post("/agents/<name:str>/resume")
+    async def resume_agent(_request: Request, name: str) -> HTTPResponse:
+        await orders.resume(name)
+        return answer({"agent": name, "paused": False})
+
+    @app.post("/pause")
+    async def pause(_request: Request) -> HTTPResponse:
+        await orders.pause(None)
+        return answer({"paused": True})
+
+    @app.post("/resume")
+    async def resume(_request: Request) -> HTTPResponse:
+        await orders.resume(None)
+        return answer({"paused": False})
+
+    @app.post("/reload")
+    async def reload(request: Request) -> HTTPResponse:
+        wanted = _body(request, {"release": str}, needed=("release",))["release"]
+        await control.reload.to(wanted)
+        return answer({"release": wanted, "ready": True})
+
+
+def _body(request: Request, fields: dict[str, type], *, needed: tuple[str, ...]) -> dict[str, Any]:
+    """The body, an object with these fields and no others. Raises BadRequest."""
+    try:
+        body = json.loads(request.body or b"")
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not a JSON object")
+    unknown = sorted(set(body) - set(fields))
+    if unknown:
+        raise BadRequest(f"unknown field {unknown[0][:80]!r}", hint=f"allowed: {', '.join(fields)}")
+    for name, kind in fields.items():
+        value = body.get(name)
+        if value is None and name in needed:
+            raise BadRequest(f"the field {name!r} is missing")
+        if value is not None and not isinstance(value, kind):
+            raise BadRequest(f"the field {name!r} must be a string")
+    return body
+
+
+def _prompt(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise BadRequest("the prompt is not text: half a surrogate pair") from error
+    if size > MAX_PROMPT:
+        raise BadRequest(f"the prompt has {size} bytes, allowed are {MAX_PROMPT}")
+    return text
+
+
+def _query(request: Request, name: str) -> str | None:
+    value: str | None = request.args.get(name)
+    return value
+
+
+def _number(request: Request, name: str, default: int, most: int) -> int:
+    text = _query(request, name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        raise BadRequest(f"{name} is {text[:40]!r}, not a whole number")
+    return min(int(text), most)

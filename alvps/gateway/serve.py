@@ -1,0 +1,73 @@
+"""Sanic inside our own loop: two applications, one process, no signal handlers, no access log.
+
+Sanic is started by `create_server`, not by `run`: that would fork a manager and worker processes, and take over the
+signals. What `run` would do for an application is done here by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from sanic import Sanic
+from sanic.server import AsyncioServer
+
+Application = Sanic[Any, Any]
+DRAIN = 2.0  # seconds for requests that are being answered when the daemon stops
+
+
+def application(name: str, *, max_body: int, answer_within: float) -> Application:
+    """A Sanic application with nothing of Sanic's own that a host does not need."""
+    app: Application = Sanic(name, configure_logging=False)
+    app.config.update(
+        ACCESS_LOG=False,
+        MOTD=False,
+        # Rewriting Sanic's own methods: it does so on classes, which two applications share.
+        TOUCHUP=False,
+        FALLBACK_ERROR_FORMAT="json",
+        REQUEST_MAX_SIZE=max_body,
+        REQUEST_TIMEOUT=15,
+        RESPONSE_TIMEOUT=answer_within,
+        KEEP_ALIVE_TIMEOUT=60,
+    )
+    return app
+
+
+class Servers:
+    """The running servers."""
+
+    def __init__(self) -> None:
+        self._servers: list[AsyncioServer] = []
+
+    async def start(self, app: Application, listeners: Iterable[socket.socket]) -> None:
+        """Answer on these sockets."""
+        for number, listener in enumerate(listeners):
+            # Not before the application is whole: a connection may already wait in a listener from systemd.
+            kwargs = {"start_serving": False}
+            server = await app.create_server(sock=listener, return_asyncio_server=True, asyncio_server_kwargs=kwargs)
+            assert server is not None
+            if number == 0:
+                await server.startup()  # type: ignore[no-untyped-call]  # Sanic's, as all of these
+                await server.before_start()  # type: ignore[no-untyped-call]
+            await server.start_serving()  # type: ignore[no-untyped-call]
+            if number == 0:
+                await server.after_start()  # type: ignore[no-untyped-call]
+            self._servers.append(server)
+
+    async def stop(self) -> None:
+        """Take no more requests, let those that are being answered end, then close."""
+        for server in self._servers:
+            server.close()  # type: ignore[no-untyped-call]
+        deadline = asyncio.get_running_loop().time() + DRAIN
+        while asyncio.get_running_loop().time() < deadline:
+            open_ = [connection for server in self._servers for connection in server.connections]
+            if not open_:
+                break
+            for connection in open_:
+                connection.close_if_idle()
+            await asyncio.sleep(0.02)  # Sanic has no event for it
+        for server in self._servers:
+            for connection in list(server.connections):
+                connection.abort()

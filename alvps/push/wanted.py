@@ -1,0 +1,204 @@
+"""What should be on the host after this push? Read from the laptop's disk; nothing is contacted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alvps.errors import AlError, CredentialsMissing, Problem, ProjectInvalid
+from alvps.host import credentials as host_credentials
+from alvps.host import dockerfile
+from alvps.host.manifest import Entry, bucket_digests, encode, tree_digest
+
+if TYPE_CHECKING:
+    from alvps.credentials.store import FileStore
+    from alvps.project import Project
+    from alvps.push.code_tree import CodeTree
+
+SETTINGS = ".env.toml"
+PROTOCOL = 1
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A push as data. `values` are the credentials' fields; repr does not show them."""
+
+    project: str
+    folder: Path
+    agents: list[dict[str, Any]]  # name, folder, credentials ("type/instance")
+    scope: str | None
+    entries: tuple[Entry, ...]
+    code: CodeTree = field(repr=False)
+    bootstrap: bytes = field(repr=False)
+    values: dict[str, dict[str, str]] = field(repr=False)
+
+    @property
+    def credential_digests(self) -> dict[str, str]:
+        """Name to digest, of every credential that the agents declare."""
+        return host_credentials.digests(self.values)
+
+    def hello(self, *, by: str, version: str, replace: bool) -> tuple[dict[str, Any], bytes]:
+        """The first message of the push and its blob: all that the host needs to say "nothing changed"."""
+        message = {
+            "verb": "push",
+            "protocol": PROTOCOL,
+            "project": self.project,
+            "agents": self.agents,
+            "digest": tree_digest(self.entries),
+            "code": self.code.digest,
+            "requirements": self.code.requirements,
+            "bootstrap": hashlib.sha256(self.bootstrap).hexdigest(),
+            "credentials": self.credential_digests,
+            "scope": self.scope,
+            "replace": replace,
+            "by": by,
+            "version": version,
+        }
+        return message, bucket_digests(self.entries) if self.scope is None else encode(self.entries)
+
+    def content(self, entry: Entry) -> Iterator[bytes]:
+        """The bytes of one of the entries, piece by piece. Raises AlError if they are not what was scanned."""
+        path = self.code.files.get(entry.path) if entry in self.code.entries else None
+        yield from _content(path or self.folder / entry.path, entry)
+
+
+def read(project: Project, agent: str | None, *, store: FileStore | None = None) -> Wanted:
+    """Everything that a push needs, found or complained about before anything is contacted.
+
+    Raises CredentialsMissing (all of them), ProjectInvalid (files that cannot travel, Dockerfiles that cannot work),
+    UsageError (no such agent).
+    """
+    from alvps.project import scan
+    from alvps.push.code_tree import bootstrap_script, code_tree
+
+    agents = [project.agent(agent)] if agent is not None else sorted(project.agents, key=lambda one: one.name)
+    values = _credentials(agents, store)
+    entries = [Entry(found.path, found.mode, found.size, found.sha256) for found in scan(project.folder)]
+    if agent is not None:
+        folder = f"{agents[0].folder}/"
+        entries = [entry for entry in entries if entry.path.startswith(folder)]
+    else:
+        entries += _settings(project.folder)
+    _check_dockerfiles(project.folder, entries, [one.folder for one in agents])
+    return Wanted(
+        project=project.name,
+        folder=Path(project.folder),
+        agents=[
+            {
+                "name": one.name,
+                "folder": one.folder,
+                "credentials": sorted({f"{ref.type}/{ref.instance}" for ref in one.credentials}),
+            }
+            for one in agents
+        ],
+        scope=agent,
+        entries=tuple(sorted(entries)),
+        code=code_tree(),
+        bootstrap=bootstrap_script(),
+        values=values,
+    )
+
+
+def chunks(
+    wanted: Wanted, entries: Sequence[Entry], tell: Callable[[int], None] = lambda _: None
+) -> Iterator[tuple[bytes, bool]]:
+    """The contents one after the other, cut into pieces of 1 MiB; each compressed (True) where that helps.
+
+    `tell` is called with the number of bytes read so far.
+    """
+    import zlib
+
+    done = 0
+    for piece in _pieces(wanted, entries):
+        done += len(piece)
+        packed = zlib.compress(piece, 6)
+        helps = len(packed) < len(piece)
+        yield (packed, True) if helps else (piece, False)
+        tell(done)
+
+
+def _pieces(wanted: Wanted, entries: Sequence[Entry]) -> Iterator[bytes]:
+    waiting = bytearray()
+    for entry in entries:
+        for part in wanted.content(entry):
+            waiting += part
+            while len(waiting) >= _CHUNK:
+                yield bytes(waiting[:_CHUNK])
+                del waiting[:_CHUNK]
+    if waiting:
+        yield bytes(waiting)
+
+
+def _content(path: Path, entry: Entry) -> Iterator[bytes]:
+    total, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while size <= entry.size and (part := file.read(min(_CHUNK, entry.size - size + 1))):
+                total.update(part)
+                size += len(part)
+                if size <= entry.size:
+                    yield part
+    except OSError as error:
+        raise _changed(entry) from error
+    if size != entry.size or total.hexdigest() != entry.sha256:
+        raise _changed(entry)
+
+
+def _changed(entry: Entry) -> AlError:
+    return AlError(f"{entry.path} changed while it was being pushed", hint="push again; the host was left as it was")
+
+
+def _settings(folder: Path) -> list[Entry]:
+    """`.env.toml` is no part of a scan, but it is of the project: its values lie over config.toml's on the host too."""
+    try:
+        content = (folder / SETTINGS).read_bytes()
+    except FileNotFoundError:
+        return []
+    return [Entry(SETTINGS, 0o644, len(content), hashlib.sha256(content).hexdigest())]
+
+
+def _credentials(agents: Sequence[Any], store: FileStore | None) -> dict[str, dict[str, str]]:
+    from alvps.credentials.store import FileStore
+
+    place = store if store is not None else FileStore()
+    refs = sorted({ref for agent in agents for ref in agent.credentials}, key=str)
+    missing = place.missing(refs)
+    if missing:
+        who = {str(ref): [agent.name for agent in agents if ref in agent.credentials] for ref in missing}
+        lines = [f"{name} (declared by {', '.join(names)})" for name, names in sorted(who.items())]
+        raise CredentialsMissing(
+            f"missing on this machine: {', '.join(sorted(who))}; nothing was contacted",
+            hint=f"add it with `al creds add {min(who)}`",
+            detail="\n".join(lines),
+        )
+    values = {}
+    for ref in refs:
+        credential = place.get(ref)
+        assert credential is not None
+        values[f"{ref.type}/{ref.instance}"] = dict(credential.fields)
+    return values
+
+
+def _check_dockerfiles(folder: Path, entries: Sequence[Entry], agents: Sequence[str]) -> None:
+    names = {"Dockerfile", *(f"{agent}/Dockerfile" for agent in agents)}
+    problems = [
+        Problem(entry.path, text) for entry in entries if entry.path in names and (text := _complaint(folder, entry))
+    ]
+    if problems:
+        raise ProjectInvalid(tuple(problems))
+
+
+def _complaint(folder: Path, entry: Entry) -> str | None:
+    if entry.size > dockerfile.MAX_SIZE:
+        return "is too long"
+    try:
+        dockerfile.check((folder / entry.path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        return "is not UTF-8"
+    except dockerfile.BadDockerfile as error:
+        return str(error)
+    return None

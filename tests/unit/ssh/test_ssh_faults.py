@@ -1,0 +1,240 @@
+"""Networks and hosts that misbehave: every failure ends in time, names its step, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from alvps.errors import HostUnreachable
+from alvps.ssh import Timeouts, connect
+from tests.support.sshd import Proxy, Sshd, free_port
+
+SHORT = Timeouts(tcp=0.5, banner=0.5, key_exchange=0.5, auth=0.5, channel=0.5, keepalive=0.2, dead=0.8)
+
+
+@contextmanager
+def listener(answer: bytes | None) -> Iterator[int]:
+    """Accepts, says `answer`, then nothing more. None: does not even accept."""
+    sock = socket.create_server(("127.0.0.1", 0), backlog=8)
+    accepted: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = sock.accept()
+            except OSError:
+                return
+            accepted.append(client)
+            client.sendall(answer or b"")
+
+    server = threading.Thread(target=serve, daemon=True)
+    if answer is not None:
+        server.start()
+    try:
+        yield int(sock.getsockname()[1])
+    finally:
+        if answer is not None:
+            sock.shutdown(socket.SHUT_RDWR)
+            server.join()
+        sock.close()
+        for client in accepted:
+            client.close()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
+
+
+def test_a_closed_port(sshd: Sshd) -> None:
+    port = free_port()
+    with pytest.raises(HostUnreachable, match=rf"127\.0\.0\.1:{port}: step tcp connect: .*refused"):
+        connect(sshd.target(port=port))
+
+
+def test_a_name_that_does_not_resolve(sshd: Sshd) -> None:
+    with pytest.raises(HostUnreachable, match="step resolve name: 'no-such-host.invalid'"):
+        connect(sshd.target("no-such-host.invalid"))
+
+
+def test_an_address_that_swallows_everything(sshd: Sshd) -> None:
+    """A listener whose queue is full answers no handshake, like a firewall that drops."""
+    with listener(None) as port:
+        full = []
+        for _ in range(20):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+            full.append(sock)
+        with within(3), pytest.raises(HostUnreachable, match=r"step tcp connect: 127.0.0.1: no answer within 0.5 s"):
+            connect(sshd.target(port=port), timeouts=SHORT)
+        for sock in full:
+            sock.close()
+
+
+def test_connect_timeout_of_the_configuration_counts(own_sshd: Sshd) -> None:
+    own_sshd.ssh_config.write_text("ConnectTimeout 1\n")
+    with listener(None) as port:
+        full = []
+        for _ in range(200):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+            full.append(sock)
+        with within(3), pytest.raises(HostUnreachable, match="no answer within 1 s"):
+            connect(own_sshd.target(port=port))
+        for sock in full:
+            sock.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "step"),
+    [
+        (b"", "step ssh banner: nothing was heard"),
+        (b"SSH-2", "step ssh banner: nothing was heard"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x\r\n" * 200, "step ssh banner"),
+        (b"SSH-1.5-old\r\n", "step ssh banner|step key exchange: Incompatible version"),
+        (b"SSH-2.0-silent\r\n", "step key exchange"),
+        (b"SSH-2.0-noise\r\n" + bytes(range(256)) * 64, "step key exchange"),
+    ],
+)
+def test_ports_that_do_not_speak_ssh(sshd: Sshd, answer: bytes, step: str) -> None:
+    before = threading.active_count()
+    with listener(answer) as port, within(6), pytest.raises(HostUnreachable, match=step):
+        connect(sshd.target(port=port), timeouts=SHORT)
+    assert threading.active_count() <= before
+
+
+def test_a_host_that_hangs_up_at_once(sshd: Sshd, proxy: Proxy) -> None:
+    proxy.cut_after = lambda: 0
+    with within(5), pytest.raises(HostUnreachable, match="step ssh banner: the host hung up at once"):
+        connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=st.one_of(st.integers(0, 200), st.integers(200, 3500)))
+def test_cut_after_any_number_of_bytes(sshd: Sshd, proxy: Proxy, count: int) -> None:
+    """About 2,600 bytes come from the host until a command has ended."""
+    proxy.cut_after = lambda: count
+    before = threading.active_count()
+    try:
+        with within(5), connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere)) as connection:
+            result = connection.run(["echo", "hello"])
+            assert (result.exit_code, result.stdout) == (0, b"hello\n")
+    except HostUnreachable as error:
+        assert "step" in error.message or "connection lost" in error.message  # noqa: PT017  # both ends are right
+        assert f"127.0.0.1:{proxy.port}" in error.message  # noqa: PT017
+    finally:
+        proxy.cut()
+    deadline = time.monotonic() + 2
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)  # the proxy's own threads end by themselves
+    assert threading.active_count() <= before
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=st.integers(1, 2200))
+def test_frozen_after_any_number_of_bytes(sshd: Sshd, count: int) -> None:
+    """The line stays up and nothing more comes: every step's own limit must end it."""
+    stall = Proxy(sshd.port)
+    stall.freeze_after = count
+    try:
+        with within(6), connect(sshd.target(port=stall.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection:
+            connection.run(["echo", "hello"])
+    except HostUnreachable as error:
+        assert "step" in error.message or "connection lost" in error.message  # noqa: PT017
+    finally:
+        stall.close()
+
+
+def test_a_cut_in_the_middle_of_output(sshd: Sshd, proxy: Proxy) -> None:
+    with connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere)) as connection, connection.open(["sh", "-c", "echo a; sleep 60"]) as channel:
+        assert channel.stdout.readline() == b"a\n"
+        proxy.cut()
+        with within(2), pytest.raises(HostUnreachable, match="connection lost: the connection was cut"):
+            channel.stdout.readline()
+        with pytest.raises(HostUnreachable, match="connection lost"):
+            channel.wait(5)
+        with pytest.raises(HostUnreachable, match="connection lost"):
+            channel.stdin.write(b"x")
+        with pytest.raises(HostUnreachable, match="connection lost"):
+            connection.run(["true"])
+
+
+def test_output_before_the_cut_is_not_lost(sshd: Sshd, proxy: Proxy) -> None:
+    with connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere)) as connection:
+        with connection.open(["sh", "-c", "echo a; echo b >&2; sleep 60"]) as channel:
+            deadline = time.monotonic() + 5
+            while not channel.stderr.so_far() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            proxy.cut()
+            assert channel.stdout.readline() == b"a\n"
+            assert channel.stderr.read() == b"b\n"
+
+
+def test_a_dead_peer_is_noticed_while_reading(sshd: Sshd, proxy: Proxy) -> None:
+    with connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection:
+        with connection.open(["sh", "-c", "echo a; sleep 60"]) as channel:
+            channel.stdout.readline()
+            proxy.freeze()
+            with within(3), pytest.raises(HostUnreachable, match="connection lost: no sign of life for"):
+                channel.stdout.read()
+
+
+def test_a_dead_peer_is_noticed_while_writing(sshd: Sshd, proxy: Proxy) -> None:
+    """The writer is blocked inside the socket and holds paramiko's lock."""
+    with connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection, connection.open(["cat"]) as channel:
+        proxy.freeze()
+        with within(4), pytest.raises(HostUnreachable, match="connection lost: no sign of life for"):
+            for _ in range(400):
+                channel.stdin.write(os.urandom(1 << 20))
+
+
+def test_a_dead_peer_is_noticed_while_waiting_for_a_command_to_start(sshd: Sshd, proxy: Proxy) -> None:
+    with connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection:
+        proxy.freeze()
+        with within(3), pytest.raises(HostUnreachable, match="step channel open|no sign of life"):
+            connection.open(["true"])
+
+
+def test_silence_alone_is_no_death(sshd: Sshd) -> None:
+    with connect(sshd.target(), timeouts=SHORT) as connection:
+        assert connection.run(["sh", "-c", "sleep 2; echo still here"]).stdout == b"still here\n"
+
+
+def test_a_slow_reader_is_no_death(sshd: Sshd) -> None:
+    """The window is full, so the host says nothing but its answers to keepalives."""
+    with connect(sshd.target(), timeouts=SHORT) as connection:
+        with connection.open(["sh", "-c", "head -c 20000000 /dev/zero"]) as channel:
+            channel.stdout.read(1)
+            time.sleep(2)
+            assert len(channel.stdout.read()) == 19_999_999
+
+
+def test_a_hop_that_leads_nowhere(sshd: Sshd, own_sshd: Sshd) -> None:
+    port = free_port()
+    own_sshd.ssh_config.write_text(
+        f"Host 127.0.0.1\n  ProxyJump hop\nHost hop\n  HostName localhost\n  Port {own_sshd.port}\n  HostKeyAlias hop\n"
+        f"  User {own_sshd.target().user}\n  IdentityFile {own_sshd.client_key}\n"
+        f"  UserKnownHostsFile {own_sshd.known_hosts}\n"
+    )
+    own_sshd.pin(*own_sshd.host_keys, name="hop")
+    with pytest.raises(HostUnreachable, match=rf"127.0.0.1:{port}: step tcp connect through .*@localhost:{own_sshd.port}"):
+        connect(sshd.target(port=port, ssh_config=own_sshd.ssh_config))
+
+
+def test_a_dead_hop_is_named(own_sshd: Sshd) -> None:
+    port = free_port()
+    own_sshd.ssh_config.write_text(f"Host 127.0.0.1\n  ProxyJump localhost:{port}\n")
+    with pytest.raises(HostUnreachable, match=rf"@localhost:{port}: step tcp connect"):
+        connect(own_sshd.target())
