@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from alvps.errors import UsageError
-from alvps.project.environments import Environment, list_environments, load_environment
+from alvps.project.environments import Environment, companion_folder, list_environments, load_environment
 from alvps.provision import record
 from alvps.provision.provider import Progress, Report, silent
 from alvps.provision.registry import open_provider
@@ -19,17 +22,24 @@ def find(name: str) -> Environment:
             user=begun.user,
             provider=begun.provider,
             container=begun.container,
+            # Written right after the record; without it the host is not contacted again, it is not known which it is.
+            known_hosts=companion_folder(name) / "known_hosts",
         )
     return load_environment(name)
 
 
 def teardown(
-    environment: Environment | str, *, purge: bool = False, forget: bool = False, progress: Progress = silent
+    environment: Environment | str,
+    *,
+    purge: bool = False,
+    forget: bool = False,
+    passphrase: Callable[[Path], str | None] | None = None,
+    progress: Progress = silent,
 ) -> Report:
     """Removes the machine, or on one that stays what was installed there, then the environment's files.
 
     purge: also history, credentials and accounts on a machine that stays. forget: contact nothing, only remove the
-    files here (for a machine that is gone). Raises UsageError, ProvisionFailed, HostUnreachable, HostKeyRefused; then
+    files here (for a machine that is gone). passphrase: as for Existing. Raises UsageError, ProvisionFailed, HostUnreachable, HostKeyRefused; then
     the files are still there and the same call can be made again.
     """
     known = find(environment) if isinstance(environment, str) else environment
@@ -39,7 +49,7 @@ def teardown(
     if known.provider == "local":
         provider = open_provider("local", name=known.name)
     elif known.provider == "existing":
-        provider = open_provider("existing", name=known.name, host=known.host, user=known.user, port=known.port)
+        provider = open_provider("existing", name=known.name, host=known.host, passphrase=passphrase)
     else:
         raise UsageError(f"environment {known.name!r}: this version cannot remove a {known.provider!r} machine")
     return provider.destroy(known, progress, purge=purge)

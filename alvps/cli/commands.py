@@ -23,8 +23,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "provision": Entry("provision", "turn a server into a host: local, existing"),
         "teardown": Entry("teardown", "remove what `al provision` made"),
         "push": Entry("push", "make this project live on the host"),
-        "rollback": Entry("rollback", "go back to an earlier release"),
-        "releases": Entry("releases", "list the releases on the host"),
+        "rollback": Entry("releases", "go back to an earlier release", "rollback"),
+        "releases": Entry("releases", "list the releases on the host", "releases"),
     },
     "Agents": {
         "status": Entry("status", "show agents, their next runs and what is running"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alvps.errors import AlError, UsageError
@@ -29,7 +30,7 @@ def connect_to(environment: Environment) -> Connection:
     return connect(target, passphrase=_ask_passphrase if sys.stdin.isatty() else None)
 
 
-def _ask_passphrase(key: str) -> str:
+def _ask_passphrase(key: Path) -> str:
     import getpass
 
     return getpass.getpass(f"passphrase of {key}: ")
@@ -40,7 +41,7 @@ def open_session(environment: Environment) -> Iterator[HostSession]:
     """A connection with the receiver running on the host."""
     from alvps.push.session import HostSession
 
-    with connect_to(environment) as connection, HostSession(connection) as session:
+    with connect_to(environment) as connection, HostSession(connection, environment) as session:
         yield session
 
 

@@ -33,7 +33,7 @@ def command(agent: str, prompt: str | None, follow: bool, project: Path, env_nam
 
     environment = resolve(project, env_name)
     with connect_to(environment) as connection:
-        with HostSession(connection) as session:
+        with HostSession(connection, environment) as session:
             run = control(session, "POST", "/runs", {"agent": agent} | ({"prompt": prompt} if prompt else {}))["run"]
             if not follow:
                 click.echo(

@@ -6,7 +6,6 @@ RENAME_SWAP) can exchange two names in one step; Python's standard library offer
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from functools import lru_cache
@@ -46,4 +45,6 @@ def _exchange(first: Path, second: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def _libc() -> Any:  # ctypes resolves functions at run time; there is nothing to type
+    import ctypes
+
     return ctypes.CDLL(None, use_errno=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Coroutine
 
@@ -68,6 +69,7 @@ class Daemon:
             await servers.start(public_app(status), handed_over("public") or [tcp_listener(*self._options.listen)])
             log.info("daemon started", release=release.id, agents=len(release.agents), unfinished=engine.live.total)
             code = await self._work(stop, engine, ticker, link, status)
+            engine.waiters.close()  # who waits for a run is told how it stands
             await servers.stop()
             await engine.close()
         finally:
@@ -112,8 +114,7 @@ class Daemon:
                 # It answered; that it cannot work now is shown in the status and by /ready.
                 log.warning("launcher not ready", reason=error.message)
                 break
-        if not engine.held:
-            await link.compared.wait()
+        await link.heard.wait()
         self._notifier.ready()
         log.info("daemon ready", release=engine.release.id)
 
@@ -138,7 +139,7 @@ class Daemon:
 
     async def _feed_watchdog(self, store: Store) -> None:
         interval = watchdog_interval()
-        while interval is not None:  # noqa: ASYNC110 - a rhythm, not a wait for something
+        while interval is not None:
             # An empty transaction: the writer's thread must answer, and this loop must hear it. Writes nothing.
             try:
                 await store.write(lambda _connection: None)
@@ -157,7 +158,8 @@ class Daemon:
 
 
 async def _ticks(ticker: Ticker, link: Link) -> None:
-    await asyncio.wait({asyncio.ensure_future(link.compared.wait())}, timeout=FIRST_LIST)
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(link.compared.wait(), FIRST_LIST)
     await ticker.run()
 
 
@@ -166,7 +168,7 @@ async def _prune(engine: Engine) -> None:
         before_ms = engine.now_ms() - engine.release.project.history_retention_days * 86_400_000
         try:
             # A thousand rows at a time: others write in between.
-            while await engine.store.write(history.prune, before_ms):
+            while await engine.store.write(history.prune, before_ms):  # noqa: ASYNC110 - leaves the writer to others
                 await asyncio.sleep(0.05)
         except StoreUnavailable as error:
             log.warning("history not pruned", reason=error.message)

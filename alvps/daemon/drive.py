@@ -131,7 +131,7 @@ class Drive:
         while not self._run.stop and self._run.attempt not in self._exits:
             run = self._run
             if self._found and self._found[0] == run.attempt:
-                await self._is_running(self._found[1])
+                await self._is_running(self._found[1], run.release)
                 break
             self._wake.clear()
             step = await self._try_start(run)
@@ -152,7 +152,7 @@ class Drive:
             return Step.OVER
         else:
             if state == "running":
-                await self._is_running(self._desk.now_ms())
+                await self._is_running(self._desk.now_ms(), self._desk.release_id())
                 return Step.GOING
             if await self._ask_ended(run):
                 return Step.GOING
@@ -181,13 +181,13 @@ class Drive:
             prompt=self._desk.prompt(run),
         )
 
-    async def _is_running(self, since_ms: int) -> None:
+    async def _is_running(self, since_ms: int, release: str | None) -> None:
         run = self._run
         if run.state != "starting":
             return
-        if await self._desk.commit(runs.started, run.run, run.attempt, since_ms):
+        if await self._desk.commit(runs.started, run.run, run.attempt, since_ms, release):
             self._backoff.reset()
-            self._desk.changed(run.run, state="running", started=since_ms, reason=None)
+            self._desk.changed(run.run, state="running", started=since_ms, release=release, reason=None)
             log.info("run started", agent=run.agent, run=run.run, trigger=run.trigger, attempt=run.attempt)
 
     async def _until_end(self) -> Exit | Vanished:

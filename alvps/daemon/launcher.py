@@ -16,7 +16,7 @@ START_TIMEOUT = 150.0  # seconds: an engine under load creates containers slowly
 ANSWER_TIMEOUT = 15.0
 STOP_GRACE = 10
 STOP_SLACK = 45.0  # it answers when the container has ended
-AT_ONCE = 64  # requests; above a listener's backlog a connect fails instead of waiting
+AT_ONCE = 32  # starts, and as many other requests; above a listener's backlog a connect fails instead of waiting
 
 
 class LauncherGone(AlError):
@@ -60,7 +60,8 @@ class Launcher:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._starts = asyncio.Semaphore(AT_ONCE)
+        self._others = asyncio.Semaphore(AT_ONCE)  # starts that hang do not keep a run from being stopped
 
     async def start(self, run: str, attempt: int, *, agent: str, trigger: str, release: str, prompt: str) -> str:
         """Start a container; the same again when there is one. Gives its state, "running" or "exited"."""
@@ -114,7 +115,7 @@ class Launcher:
 
     async def request(self, message: frames.Message, blob: bytes = b"", *, timeout: float) -> frames.Message:
         """One request and its answer. Raises Refused, LauncherGone."""
-        async with self._places:
+        async with self._starts if message["verb"] == "start" else self._others:
             try:
                 return checked(await asyncio.wait_for(self._exchange(message, blob), timeout))
             except asyncio.TimeoutError as error:

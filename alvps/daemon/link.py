@@ -27,6 +27,7 @@ class Link:
         self._launcher = launcher
         self._engine = engine
         self.compared = asyncio.Event()  # a list of containers has been compared with the store
+        self.heard = asyncio.Event()  # that, or the launcher said that there is no Docker to list from
         self.gone: str | None = "it has not answered yet"  # why there is no line, or None
 
     async def run(self) -> None:
@@ -66,9 +67,11 @@ class Link:
                 raise
             log.warning("docker lost", reason=error.message)
             self._engine.hold(f"Docker does not answer: {error.message}")
+            self.heard.set()
             return
         if answer.get("docker") is False:
             self._engine.hold("Docker does not answer")
+            self.heard.set()
             return
         await self._compare(protocol.containers(answer))
 
@@ -101,6 +104,7 @@ class Link:
         if adopted:
             log.info("runs found running", count=adopted)
         self.compared.set()
+        self.heard.set()
         self._engine.hold(None)
 
     async def _clear(self, container: Container) -> None:

@@ -20,7 +20,6 @@ from alvps.store.ticks import Decision
 
 LOOK_UP = 30.0  # seconds; at the latest then a change of the wall clock is noticed
 JUMP = 2.0  # seconds that wall clock and monotonic clock may drift apart in one wait; more is somebody's hand
-BOGUS = 26 * 3600  # seconds; a clock this far ahead was wrong, not set to another zone's time
 
 log = get_logger()
 
@@ -56,10 +55,10 @@ class Ticker:
         backoff = Backoff(first=1, most=LOOK_UP)
         offset = self._offset()
         while True:
-            if abs(self._offset() - offset) > JUMP:
-                await self._clock_was_set(self._offset() - offset)
-                offset = self._offset()
             try:
+                if abs(self._offset() - offset) > JUMP:
+                    await self._clock_was_set(self._offset() - offset)
+                    offset = self._offset()
                 async with self._lock:
                     await self._decide()
             except StoreUnavailable as error:
@@ -109,11 +108,9 @@ class Ticker:
         now = int(self._clock())
         # A little back: recorded instants simply come round a second time and stay decided. Far back: the clock had
         # been wrong, and nothing would fire until it gets there again.
-        if by < -BOGUS:
-            with contextlib.suppress(StoreUnavailable):
-                await self._store.write(schedules.rewind, now)
+        rewound = await self._store.write(schedules.rewind, now)
         async with self._lock:
-            self.table.everything_due()
+            self.table.look_again(now if rewound else None)
 
     def _offset(self) -> float:
         return self._clock() - time.monotonic()

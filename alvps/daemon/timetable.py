@@ -102,6 +102,8 @@ class Timetable:
             self._groups[line].next = at
             heapq.heappush(self._heap, (at, line))
 
-    def everything_due(self) -> None:
-        """Look at every line again: the clock went back."""
+    def look_again(self, begin: int | None = None) -> None:
+        """Ask every line again, because the clock went back; with `begin`, as if nothing later had been decided."""
+        if begin is not None:
+            self._cursors = {name: min(cursor, begin) for name, cursor in self._cursors.items()}
         self._heap = [(0, line) for line in self._groups]

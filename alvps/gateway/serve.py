@@ -7,11 +7,13 @@ signals. What `run` would do for an application is done here by hand.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterable
 from typing import Any
 
 from sanic import Sanic
+from sanic.exceptions import SanicException
 from sanic.server import AsyncioServer
 
 Application = Sanic[Any, Any]
@@ -71,3 +73,5 @@ class Servers:
         for server in self._servers:
             for connection in list(server.connections):
                 connection.abort()
+            with contextlib.suppress(SanicException):  # one application may have had several listeners
+                Sanic.unregister_app(server.app)

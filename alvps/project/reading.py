@@ -11,7 +11,7 @@ import tomli
 
 from alvps.project.report import At, plain
 
-MAX_TOML = 1 << 20
+MAX_TOML = 256 << 10  # the parser takes seconds for a hostile file of some MiB
 MAX_TEXT = 1 << 20
 
 

@@ -76,7 +76,7 @@ class Line:
         self._write(frames.pack(message, blob))
 
     def receive(self, tell: Callable[[Event], None] = lambda _: None) -> tuple[frames.Message, bytes]:
-        """The next answer; what happens on the way is told. Raises HostUnreachable, and an error frame as what it says."""
+        """The next answer; what happens on the way is told. Raises HostUnreachable, and error frames as errors."""
         while True:
             try:
                 found = frames.read(self._pipe.stdout)

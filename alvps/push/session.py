@@ -31,7 +31,8 @@ class Connection(Protocol):
 class HostSession:
     """The receiver, started with the first request and ended by `close`. One request at a time.
 
-    `layout`: for tests; which paths and programs the receiver uses instead of the real ones.
+    `code`: the digest of the code whose receiver is wanted, by default this installation's. `layout`: for tests; which
+    paths and programs the receiver uses instead of the real ones.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class HostSession:
         *,
         layout: Mapping[str, Any] | None = None,
         tell: Callable[[Event], None] = lambda _: None,
+        code: str | None = None,
     ) -> None:
         self._connection = connection
+        self._code = code
         self._layout = dict(layout or {})
         if environment is not None and environment.base_path != DEFAULT_ROOT:
             self._layout.setdefault("root", environment.base_path)
@@ -97,12 +100,14 @@ class HostSession:
         if self._line is not None:
             self._line.send(request, blob)
             return self._line
-        from alvps.push.code_tree import code_tree
+        if self._code is None:
+            from alvps.push.code_tree import code_tree
 
+            self._code = code_tree().digest
         user = self.host.partition("@")[0]
         line = Line(self._connection.open(command(user)), self.host)
         self._line = line
-        line.open(code_tree().digest, self._layout, request, blob)
+        line.open(self._code, self._layout, request, blob)
         return line
 
     def close(self) -> None:

@@ -114,12 +114,13 @@ def waits(connection: sqlite3.Connection, run: str, reason: str | None) -> bool:
     return _step(connection, "reason = ? WHERE run = ? AND finished IS NULL", (reason, run))
 
 
-def started(connection: sqlite3.Connection, run: str, attempt: int, now_ms: int) -> bool:
-    """starting -> running."""
+def started(connection: sqlite3.Connection, run: str, attempt: int, now_ms: int, release: str | None = None) -> bool:
+    """starting -> running; `release` if it was not started from the one that was claimed."""
     return _step(
         connection,
-        "state = 'running', started = ?, reason = NULL WHERE run = ? AND attempt = ? AND state = 'starting'",
-        (now_ms, run, attempt),
+        "state = 'running', started = ?, release = coalesce(?, release), reason = NULL"
+        " WHERE run = ? AND attempt = ? AND state = 'starting'",
+        (now_ms, release, run, attempt),
     )
 
 

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+BOGUS = 26 * 3600  # seconds; a clock this far ahead was wrong, and not set to another zone's time
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -28,6 +30,7 @@ def sync(connection: sqlite3.Connection, wanted: Iterable[tuple[str, str, str]],
     A schedule that is new or was changed begins at `now`: what it would have done earlier is nobody's wish. One that
     is gone is forgotten, so that it begins anew when it comes back.
     """
+    rewind(connection, now)
     known = {
         row["agent"]: Position(*row)
         for row in connection.execute("SELECT agent, expression, zone, position FROM schedules")
@@ -46,15 +49,18 @@ def sync(connection: sqlite3.Connection, wanted: Iterable[tuple[str, str, str]],
     return result
 
 
-def rewind(connection: sqlite3.Connection, now: int) -> int:
-    """Bring positions that lie after `now` back to it and drop decisions about instants that never were.
+def rewind(connection: sqlite3.Connection, now: int) -> bool:
+    """Bring positions that lie after `now` back to it, and drop decisions about instants that never were.
 
-    For a clock that was far ahead for a while (a board without a battery at boot). Gives how many schedules that were.
+    For a clock that was far ahead for a while (a board without a battery at boot): until it got there again, nothing
+    would fire. A clock that goes back by hours is left alone, its instants were decided when they first came.
+    Gives whether there was anything to do.
     """
-    ahead = connection.execute("SELECT count(*) FROM schedules WHERE position > ?", (now,)).fetchone()[0]
-    if ahead:
+    furthest = connection.execute("SELECT max(position) FROM schedules").fetchone()[0]
+    wrong = furthest is not None and int(furthest) - now > BOGUS
+    if wrong:
         connection.execute("DELETE FROM ticks WHERE first > ?", (now,))
         connection.execute("UPDATE OR IGNORE ticks SET nominal = ?, more = 1 WHERE nominal > ?", (now, now))
         connection.execute("DELETE FROM ticks WHERE nominal > ?", (now,))
         connection.execute("UPDATE schedules SET position = ? WHERE position > ?", (now, now))
-    return int(ahead)
+    return wrong

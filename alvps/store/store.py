@@ -68,8 +68,11 @@ class Store:
             self._reader.execute("BEGIN")
             try:
                 return function(self._reader, *args, **kwargs)
+            except sqlite3.Error as error:
+                raise connect.translated(error, self.path) from error
             finally:
-                self._reader.execute("COMMIT")
+                if self._reader.in_transaction:
+                    self._reader.execute("COMMIT")
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, look)
 

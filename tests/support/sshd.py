@@ -1,7 +1,8 @@
-"""A real sshd on 127.0.0.1 with its own keys and configuration, and a proxy that does to connections what networks do."""
+"""A real sshd on 127.0.0.1 with its own keys, a real ssh-agent, and a proxy that does what networks do."""
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
@@ -40,7 +41,15 @@ class Sshd:
     """One sshd process. `log` grows with what it says; with log_level DEBUG2 that is every step (some of it
     goes to the commands' standard error as well)."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, host_keys: tuple[str, ...] = ("ed25519",), extra: str = "", log_level: str = "VERBOSE") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        host_keys: tuple[str, ...] = ("ed25519",),
+        extra: str = "",
+        log_level: str = "VERBOSE",
+    ) -> None:
         if not SSHD.exists():
             raise RuntimeError(f"{SSHD} is missing: these tests need the Debian package openssh-server")
         folder.mkdir(parents=True, exist_ok=True)
@@ -148,10 +157,7 @@ class Proxy:
     def cut(self) -> None:
         """End all connections, as a lost network or a crash of the far side does."""
         for sock in self._open:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            _shut(sock)
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -173,7 +179,9 @@ class Proxy:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += [client, server]
             for pair, budget, inward in (((client, server), None, True), ((server, client), self.cut_after(), False)):
-                threading.Thread(target=self._pump, args=(*pair, budget), kwargs={"inward": inward}, daemon=True).start()
+                threading.Thread(
+                    target=self._pump, args=(*pair, budget), kwargs={"inward": inward}, daemon=True
+                ).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket, budget: int | None, *, inward: bool) -> None:
         try:
@@ -195,11 +203,13 @@ class Proxy:
                         break
         except OSError:
             pass
-        for sock in (source, sink):
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        _shut(source)
+        _shut(sink)
+
+
+def _shut(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it has ended already
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 class Agent:

@@ -17,7 +17,7 @@ def variables(output: bytes) -> dict[str, str]:
 
 
 def git_ssh(key: str, instance: str = "default") -> dict[str, object]:
-    fields = {"id_rsa": key, "username": "Ada L.", "email": "ada@example.org"}
+    fields = {"id_rsa": key, "username": "Ada Lovelace", "email": "ada@example.org"}
     return {"type": "git_ssh", "instance": instance, "fields": fields}
 
 
@@ -48,7 +48,7 @@ def test_the_ssh_command_uses_the_key_and_verifies(box: Box, key: str) -> None:
 def test_commits_carry_the_identity(box: Box, key: str) -> None:
     script = "cd $HOME && git init -q r && cd r && git commit -q --allow-empty -m x && git log -1 --format='%an|%ae|%cn|%ce'"
     done = box.run(script, credentials=[git_ssh(key)])
-    assert others(done.stdout) == b"Ada L.|ada@example.org|Ada L.|ada@example.org\n", done.stderr
+    assert others(done.stdout) == b"Ada Lovelace|ada@example.org|Ada Lovelace|ada@example.org\n", done.stderr
 
 
 def test_the_default_instance_is_the_one_that_git_uses(box: Box, key: str) -> None:

@@ -16,6 +16,8 @@ from alvps.schedule.zones import zone_names
 
 UTC = timezone.utc
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+MOMENT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 ZONES = sorted(zone_names())
 FIRST_YEAR, LAST_YEAR = 2024, 2037
@@ -138,10 +140,9 @@ def random_expression(chance: random.Random, where: Window) -> str:
 def random_instant(chance: random.Random, where: Window, found: list[datetime]) -> datetime:
     """A moment in the window: on a minute or between two, often right at a firing."""
     if found and chance.random() < 0.5:
-        instant = chance.choice(found)
-        return instant + chance.choice(
-            [-MINUTE, -timedelta(seconds=1), -timedelta(microseconds=1), timedelta(0), MINUTE]
-        )
+        # Never behind the last minute: there the walker knows nothing.
+        instant = chance.choice(found) - MINUTE
+        return instant + chance.choice([0 * MINUTE, 59 * SECOND, MINUTE - MOMENT, MINUTE])
     return chance.choice(where.instants) + timedelta(seconds=chance.choice([0, 0, 1, 59.999999]))
 
 

@@ -52,7 +52,7 @@ def test_every_minute_agrees_with_the_walker(batch: int) -> None:
                 else:
                     assert schedule.next_after(instant) == following, case
                 before = latest_at_or_before(expected, instant)
-                # What fell into a gap at the very edge of the window is not the walker's to judge: hence the day.
+                # What a clock change brought to the very first minute of the window is not the walker's to judge.
                 if before is not None and before > where.instants[0] + MINUTE:
                     assert schedule.latest_at_or_before(instant) == before, case
                 elif before is None:

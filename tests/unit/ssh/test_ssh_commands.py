@@ -15,7 +15,26 @@ from tests.support.sshd import Sshd
 
 WORDS = st.lists(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20), max_size=5)
 # Single examples that shells like to eat.
-NASTY = ["", " ", "$HOME", "`id`", "'", '"', "a'b\"c", "\n", "a\nb", "*", "~", "!x", "\\", "-n", "é🎈", "#", "a;b", "&& b"]
+NASTY = [
+    "",
+    " ",
+    "$HOME",
+    "`id`",
+    "'",
+    '"',
+    "a'b\"c",
+    "\n",
+    "a\nb",
+    "*",
+    "~",
+    "!x",
+    "\\",
+    "-n",
+    "é🎈",
+    "#",
+    "a;b",
+    "&& b",
+]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -64,7 +83,8 @@ def test_a_command_that_reads_nothing_and_ends(connection: Connection) -> None:
 
 
 def test_stderr_never_blocks_and_only_its_end_is_kept(connection: Connection) -> None:
-    script = "i=0; while [ $i -lt 20000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done >&2; echo last >&2"
+    line = "0123456789" * 4
+    script = f"(for i in $(seq 20000); do echo {line}; done; echo last) >&2"
     with connection.open(["sh", "-c", script]) as channel:
         assert channel.wait(30) == 0
         kept = channel.stderr.read()
@@ -118,8 +138,7 @@ def test_writing_to_a_command_that_has_ended(connection: Connection) -> None:
     with connection.open(["true"]) as channel:
         channel.wait(10)
         with pytest.raises(HostUnreachable):
-            while True:
-                channel.stdin.write(b"x" * 100_000)
+            channel.stdin.write(b"x" * (64 << 20))
 
 
 def test_the_label_names_user_host_and_port(connection: Connection, sshd: Sshd) -> None:

@@ -142,9 +142,7 @@ def test_a_certificate_authority_is_refused_clearly(tmp_path: Path) -> None:
 def test_the_policy_holds_on_every_hop(sshd: Sshd, talkative: Sshd, tmp_path: Path) -> None:
     """fabric would accept whatever key the hop shows."""
     wrong = tmp_path / "wrong"
-    wrong.write_text(
-        f"[127.0.0.1]:{talkative.port} {make_key(tmp_path / 'other').with_name('other.pub').read_text()}"
-    )
+    wrong.write_text(f"[127.0.0.1]:{talkative.port} {make_key(tmp_path / 'other').with_name('other.pub').read_text()}")
     jump = f"Host 127.0.0.1\n  ProxyJump hop\nHost hop\n  HostName localhost\n  Port {talkative.port}\n"
     access = f"  User {talkative.target().user}\n  IdentityFile {talkative.client_key}\n  HostKeyAlias the-hop\n"
     talkative.ssh_config.write_text(f"{jump}{access}  UserKnownHostsFile {wrong}\n")

@@ -66,7 +66,9 @@ def test_the_bare_name_can_only_help() -> None:
     assert verdict(f"web {A.line()}", ("[web]:2222",), fallback="web") is Verdict.TRUSTED
     assert verdict(f"web {B.line()}", ("[web]:2222",), fallback="web") is Verdict.UNKNOWN
     assert verdict(f"[web]:2222 {B.line()}\nweb {A.line()}", ("[web]:2222",), fallback="web") is Verdict.CHANGED
-    assert verdict(f"@revoked web {A.line()}\n[web]:2222 {A.line()}", ("[web]:2222",), fallback="web") is Verdict.REVOKED
+    assert (
+        verdict(f"@revoked web {A.line()}\n[web]:2222 {A.line()}", ("[web]:2222",), fallback="web") is Verdict.REVOKED
+    )
 
 
 def test_the_types_on_record_in_their_order() -> None:
@@ -86,7 +88,7 @@ def test_patterns_match_as_for_openssh(tmp_path: Path, patterns: list[str], name
     file = tmp_path / "known_hosts"
     line = f"{','.join(patterns)} {A.line()}"
     file.write_text(line + "\n")
-    if hashed and not any(mark in line.split()[0] for mark in "*?!"):
+    if hashed and not any(mark in line.split(maxsplit=1)[0] for mark in "*?!"):
         subprocess.run(["ssh-keygen", "-H", "-f", file], check=True, capture_output=True)
     found = subprocess.run(["ssh-keygen", "-F", name, "-f", file], capture_output=True, check=False)
     ours = verdict(file.read_text(), (name,)) is Verdict.TRUSTED

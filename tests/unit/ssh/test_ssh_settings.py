@@ -23,7 +23,9 @@ def ask(config: str, target: Target, tmp_path: Path, environ: dict[str, str] | N
     """The answer of the real ssh to a configuration."""
     file = tmp_path / "config"
     file.write_text(config)
-    argv = query_argv(Target(target.host, user=target.user, port=target.port, key_path=target.key_path, ssh_config=file))
+    argv = query_argv(
+        Target(target.host, user=target.user, port=target.port, key_path=target.key_path, ssh_config=file)
+    )
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     return parse(said, target, home=HOME, environ=environ or {}, local_user="me")
 
@@ -46,7 +48,12 @@ def test_the_words_of_the_question() -> None:
 
 def test_the_plain_case(tmp_path: Path) -> None:
     settings = ask("", Target("web"), tmp_path)
-    assert (settings.host, settings.hostname, settings.port, settings.user) == ("web", "web", 22, os.environ.get("USER", "root"))
+    assert (settings.host, settings.hostname, settings.port, settings.user) == (
+        "web",
+        "web",
+        22,
+        os.environ.get("USER", "root"),
+    )
     assert settings.identity_files[0] == HOME / ".ssh/id_rsa"
     assert settings.proxy_jump is settings.proxy_command is settings.host_key_alias is settings.connect_timeout is None
     assert not settings.identities_only
@@ -116,7 +123,13 @@ def test_a_proxy_command_has_its_tokens_filled_in(tmp_path: Path) -> None:
 
 def test_what_is_filled_into_a_proxy_command_is_harmless() -> None:
     with pytest.raises(UsageError, match="put into a ProxyCommand"):
-        parse("hostname web\nuser $(id)\nport 22\nproxycommand nc %h", Target("web"), home=HOME, environ={}, local_user="me")
+        parse(
+            "hostname web\nuser $(id)\nport 22\nproxycommand nc %h",
+            Target("web"),
+            home=HOME,
+            environ={},
+            local_user="me",
+        )
 
 
 def test_an_unknown_token(tmp_path: Path) -> None:

@@ -1,0 +1,176 @@
+"""`existing`: a Debian or Ubuntu server that is there already, with root or sudo by SSH key."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alvps.errors import HostKeyRefused, UsageError
+from alvps.project.environments import Environment, companion_folder, list_environments, save_environment
+from alvps.provision import bootstrap, record
+from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
+from alvps.provision.record import Record
+from alvps.provision.remote import Outcome, run_script
+from alvps.provision.resources import resource
+from alvps.provision.timing import timed
+from alvps.provision.verify import check_record, target
+from alvps.ssh import Connection, Target, connect
+from alvps.ssh.hostkeys import fetch, known_hosts_line, write_pin
+from alvps.ssh.known_hosts import HostKey
+
+Confirm = Callable[[Sequence[HostKey]], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Existing:
+    """One server.
+
+    host: a name or address, also an alias of the user's ssh configuration; user and port come from there when None.
+    key_path: None for the user's own keys. fingerprint: the host key that is expected, as `ssh-keygen -l` prints it;
+    otherwise `confirm` is asked with the keys that the host shows. passphrase: asked for that of a locked key file.
+    """
+
+    name: str
+    host: str
+    user: str | None = None
+    port: int | None = None
+    key_path: Path | None = None
+    fingerprint: str | None = None
+    confirm: Confirm | None = None
+    passphrase: Callable[[Path], str | None] | None = None
+
+    def plan(self) -> Plan:
+        return Plan(
+            provider="existing",
+            environment=self.name,
+            steps=(
+                f"fetch the host key of {self.host}, have it confirmed, pin it in {companion_folder(self.name)}",
+                "check that the machine can be a host (systemd, apt, processor, disk) before anything is changed",
+                "run the bootstrap: packages, accounts, Docker, journal, security updates, ssh keys only, firewall",
+                f"connect anew and write the environment {self.name}",
+            ),
+        )
+
+    def create(self, progress: Progress) -> Environment:
+        earlier = record.load(self.name)  # also refuses a bad name before anything else
+        if self.name in list_environments():
+            raise UsageError(
+                f"the environment {self.name!r} exists already", hint=f"al teardown {self.name}, or another --name"
+            )
+        user, port = self._resolved()
+        wanted = Target(self.host, user=user, port=port, key_path=self.key_path)
+        with timed(progress, "host key", f"the host key of {self.host} is confirmed"):
+            keys = self._confirmed(fetch(wanted))
+        environment = Environment(
+            name=self.name,
+            host=self.host,
+            user=user,
+            port=port,
+            key_path=self.key_path,
+            known_hosts=companion_folder(self.name) / "known_hosts",
+            provider="existing",
+        )
+        instance = earlier.instance if earlier else secrets.token_hex(8)
+        record.save(
+            Record(name=self.name, provider="existing", instance=instance, host=self.host, port=port, user=user)
+        )
+        assert environment.known_hosts is not None
+        write_pin(environment.known_hosts, [known_hosts_line(self.host, port, key) for key in keys])
+        digest = bootstrap.digest()
+        with self._connect(environment) as connection:
+            self._check(connection, user, fresh=earlier is None)
+            with timed(progress, "bootstrap", "the bootstrap is through"):
+                self._bootstrap(connection, user, digest, progress)
+        # sshd may have been reloaded with new settings: that the next connection works is what has to be known.
+        with timed(progress, "connect", f"a new SSH connection to {self.host} is verified"):
+            with self._connect(environment) as connection:
+                check_record(connection, digest=digest)
+        save_environment(environment)
+        return environment
+
+    def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:
+        script = resource("cloud-init", "remove.sh").read_bytes()
+        argv = bootstrap.argv(*(["--purge"] if purge else []), user=environment.user)
+        with self._connect(environment) as connection:
+            outcome = run_script(
+                connection, argv, script, on_line=lambda line: progress(Event(step="remove", text=line, detail=True))
+            )
+            if outcome.exit_code != 0:
+                raise ProvisionFailed(
+                    f"{connection.host_label}: not everything was removed", hint="run it again", detail=outcome.tail
+                )
+        return Report(
+            removed=(*_said(outcome, "removed: "), *record.forget(self.name)),
+            left=tuple(f"{environment.host}: {what}" for what in _said(outcome, "left: ")),
+        )
+
+    def _resolved(self) -> tuple[str, int]:
+        """User and port as ssh would take them; root when the configuration names nobody."""
+        from alvps.ssh import route
+
+        asked = Target(self.host, user=self.user, port=self.port, key_path=self.key_path)
+        settings = route.start(asked).settings()
+        return settings.user, settings.port
+
+    def _confirmed(self, keys: tuple[HostKey, ...]) -> tuple[HostKey, ...]:
+        """The keys to pin. Raises HostKeyRefused."""
+        shown = "\n".join(f"{key.short_type} {key.fingerprint}" for key in keys)
+        check = "compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's own console"
+        if self.fingerprint is not None:
+            matching = tuple(key for key in keys if key.fingerprint == _normal(self.fingerprint))
+            if not matching:
+                raise HostKeyRefused(
+                    f"{self.host} shows another host key than {self.fingerprint}; nothing was sent",
+                    hint=check,
+                    detail=shown,
+                )
+            return matching
+        if self.confirm is None or not self.confirm(keys):
+            raise HostKeyRefused(
+                f"the host key of {self.host} was not confirmed; nothing was sent", hint=check, detail=shown
+            )
+        return keys
+
+    def _connect(self, environment: Environment) -> Connection:
+        return connect(target(environment), passphrase=self.passphrase)
+
+    def _check(self, connection: Connection, user: str, *, fresh: bool) -> None:
+        """Raises ProvisionFailed when the machine cannot be a host; then nothing was changed, here or there."""
+        argv = bootstrap.argv("--check", user=user)
+        outcome = run_script(connection, argv, bootstrap.script(), on_line=lambda _line: None, timeout=60)
+        if outcome.exit_code == 0:
+            return
+        if fresh:
+            record.forget(self.name)
+        if outcome.exit_code == bootstrap.REFUSED:
+            reason = outcome.lines[-1].removeprefix("bootstrap: refused: ")
+            raise ProvisionFailed(f"{connection.host_label} cannot be a host: {reason}; nothing was changed")
+        hint = None if user == "root" else f"{user} needs sudo without a password (sudo -n true must work)"
+        raise ProvisionFailed(
+            f"{connection.host_label}: no root there; nothing was changed", hint=hint, detail=outcome.tail
+        )
+
+    def _bootstrap(self, connection: Connection, user: str, digest: str, progress: Progress) -> None:
+        outcome = run_script(
+            connection,
+            bootstrap.argv("--digest", digest, user=user),
+            bootstrap.script(),
+            on_line=lambda line: progress(Event(step="bootstrap", text=line.removeprefix("bootstrap: "), detail=True)),
+        )
+        if outcome.exit_code != 0:
+            raise ProvisionFailed(
+                f"{connection.host_label}: the bootstrap failed (exit code {outcome.exit_code})",
+                hint="mend what it says and run the same command again: it goes on where it stopped",
+                detail=outcome.tail,
+            )
+
+
+def _normal(fingerprint: str) -> str:
+    text = fingerprint.strip().rstrip("=")
+    return text if text.startswith("SHA256:") else f"SHA256:{text}"
+
+
+def _said(outcome: Outcome, prefix: str) -> tuple[str, ...]:
+    return tuple(line.removeprefix(prefix) for line in outcome.lines if line.startswith(prefix))

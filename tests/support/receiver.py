@@ -1,0 +1,441 @@
+"""The real receiver as a process on this machine, over pipes, with a root of its own and stand-ins for what acts.
+
+The stand-ins keep their state in files, so a test can look at it and change it: `serving` is the release that the
+"daemon" has taken up, `images/` the "engine's" images, `calls` every argument vector.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from alvps.host import dependencies
+from alvps.push.code_tree import CodeTree
+
+PYTHON = "/usr/bin/python3"
+
+_SYSTEMCTL = """\
+#!{python} -IS
+import json, os, sys
+state, root = {state!r}, {root!r}
+with open(state + "/calls", "a") as calls: calls.write(json.dumps(["systemctl", *sys.argv[1:]]) + "\\n")
+words = [word for word in sys.argv[1:] if not word.startswith("-")]
+verb = words[0]
+if verb == "restart" and "action-llama.service" in words:
+    name = os.path.basename(os.readlink(root + "/current"))
+    bad = open(state + "/bad").read().split() if os.path.exists(state + "/bad") else []
+    if name in bad or "all" in bad or ("new" in bad and name != open(state + "/good").read().strip()):
+        if os.path.exists(state + "/serving"): os.unlink(state + "/serving")
+        print("Job for action-llama.service failed.")
+        sys.exit(1)
+    with open(state + "/serving.new", "w") as file: file.write(name)
+    os.rename(state + "/serving.new", state + "/serving")
+if verb in ("stop", "disable") and os.path.exists(state + "/serving"): os.unlink(state + "/serving")
+if verb == "show": print("\\n".join(["active"] * 3 if os.path.exists(state + "/serving") else ["failed"] * 3))
+"""
+
+_DOCKER = """\
+#!{python} -IS
+import hashlib, json, os, sys, tarfile, io
+state = {state!r}
+with open(state + "/calls", "a") as calls: calls.write(json.dumps(["docker", *sys.argv[1:]]) + "\\n")
+words = sys.argv[1:]
+def path(tag): return state + "/images/" + tag.replace("/", "%")
+if words[:2] == ["image", "inspect"]:
+    code = 0
+    for tag in words[4:]:
+        if os.path.exists(path(tag)): print(open(path(tag)).read(), json.dumps([tag]))
+        else: print("Error: No such image: " + tag, file=sys.stderr); code = 1
+    sys.exit(code)
+if words[0] == "build":
+    data = sys.stdin.buffer.read()
+    tag = words[words.index("--tag") + 1]
+    print("Step 1/1 : FROM something")
+    if os.path.exists(state + "/build-hangs"):
+        import time
+        open(state + "/building", "w").write(str(os.getpid()))
+        time.sleep(60)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        text = archive.extractfile("Dockerfile").read().decode()
+        names = archive.getnames()
+    if "RUN false" in text:
+        print("The command '/bin/sh -c false' returned a non-zero code: 1"); sys.exit(1)
+    with open(state + "/contexts", "a") as file: file.write(json.dumps([tag, text, names]) + "\\n")
+    with open(path(tag), "w") as file: file.write("sha256:" + hashlib.sha256(data).hexdigest())
+elif words[0] == "pull": open(path(words[-1]), "w").write("sha256:" + "d" * 64)
+elif words[:2] == ["image", "ls"]:
+    for name in sorted(os.listdir(state + "/images")): print(name.replace("%", "/"))
+elif words[:2] == ["image", "rm"]:
+    for tag in words[2:]: os.unlink(path(tag))
+elif words[0] == "ps" and os.path.exists(state + "/containers"): print(open(state + "/containers").read())
+elif words[0] == "version": print("20.10.24")
+"""
+
+_JOURNALCTL = """\
+#!{python} -IS
+import json, sys
+with open({state!r} + "/calls", "a") as calls: calls.write(json.dumps(["journalctl", *sys.argv[1:]]) + "\\n")
+print("daemon: the last words of the new release")
+"""
+
+
+class FakeHost:
+    """A host made of a temporary folder, the real receiver, and stand-ins."""
+
+    def __init__(self, folder: Path, **layout: Any) -> None:
+        self.folder = folder
+        self.root = folder / "root"
+        self.state = folder / "state"
+        for name in ("root", "state/images", "bin", "cas", "units", "launcher", "etc"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for name, text in (("systemctl", _SYSTEMCTL), ("docker", _DOCKER), ("journalctl", _JOURNALCTL)):
+            file = folder / "bin" / name
+            file.write_text(text.format(python=PYTHON, state=str(self.state), root=str(self.root)))
+            file.chmod(0o755)
+        self.layout: dict[str, Any] = {
+            "root": str(self.root),
+            "units": str(folder / "units"),
+            "bootstrap": str(folder / "etc" / "bootstrap.json"),
+            "credentials": str(folder / "launcher" / "credentials"),
+            "credentials_owner": getpass.getuser(),
+            "control": str(folder / "control.sock"),
+            "company_cas": str(folder / "cas"),
+            "docker_data": str(folder),
+            "systemctl": str(folder / "bin" / "systemctl"),
+            "docker": str(folder / "bin" / "docker"),
+            "journalctl": str(folder / "bin" / "journalctl"),
+            "cloud_init": "no-such-program",
+            "verdict_seconds": 2.0,
+            "return_seconds": 2.0,
+            "reserve": 0,
+            **layout,
+        }
+        self._daemon = _Daemon(folder / "control.sock", self.state)
+
+    def close(self) -> None:
+        self._daemon.close()
+
+    # What is on it
+
+    def live(self) -> str | None:
+        """The id of the live release."""
+        link = self.root / "current"
+        return link.readlink().name if link.is_symlink() else None
+
+    def serving(self) -> str | None:
+        """The release that the daemon has taken up."""
+        file = self.state / "serving"
+        return file.read_text() if file.exists() else None
+
+    def releases(self) -> list[str]:
+        folder = self.root / "releases"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    def live_tree(self) -> dict[str, tuple[int, bytes]]:
+        """Path to mode and content, of everything that is live: files, code link, images, credentials."""
+        live = self.root / "current"
+        tree = {}
+        for path in sorted((live / "project").rglob("*")):
+            assert not path.is_symlink()
+            if path.is_file():
+                tree[path.relative_to(live / "project").as_posix()] = (path.stat().st_mode & 0o777, path.read_bytes())
+        for name in ("images.json", "manifest"):
+            tree[f"/{name}"] = (0, (live / name).read_bytes())
+        tree["/code"] = (0, str((live / "code").readlink()).encode())
+        for name, fields in self.credentials().items():
+            tree[f"/credentials/{name}"] = (0, json.dumps(fields, sort_keys=True).encode())
+        return tree
+
+    def credentials(self) -> dict[str, dict[str, str]]:
+        folder = Path(self.layout["credentials"]) / "current"
+        return {
+            path.relative_to(folder).as_posix(): {field.name: field.read_text() for field in path.iterdir()}
+            for path in folder.glob("*/*")
+        }
+
+    def calls(self, program: str | None = None) -> list[list[str]]:
+        """What was run, oldest first."""
+        file = self.state / "calls"
+        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [line[1:] if program else line for line in lines if program in {None, line[0]}]
+
+    def leftovers(self) -> list[str]:
+        """What a push that is over must not leave."""
+        found = [path for kind in ("releases", "code") for path in (self.root / kind).glob(".*")]
+        found += list(self.root.glob(".new-*"))
+        found += [self.root / "pending.json"] if (self.root / "pending.json").exists() else []
+        found += list(Path(self.layout["credentials"]).glob(".*"))
+        return [str(path) for path in found]
+
+    # Preparing it
+
+    def prepare(self, code: CodeTree, bootstrap: bytes) -> None:
+        """As a host is after its bootstrap, with the dependencies installed: tests of a push install none."""
+        digest = hashlib.sha256(bootstrap).hexdigest()
+        (self.folder / "etc" / "bootstrap.json").write_text(json.dumps({"digest": digest}))
+        name = venv_name(code.requirements)
+        (self.root / "venvs" / name).mkdir(parents=True, exist_ok=True)
+        (self.root / "venvs" / name / ".complete").touch()
+        (self.state / "images" / "debian:bookworm-slim").write_text("sha256:" + "d" * 64)
+
+    def flag(self, name: str, text: str = "1") -> None:
+        """Have a stand-in behave otherwise."""
+        (self.state / name).write_text(text)
+
+    def unflag(self, name: str) -> None:
+        (self.state / name).unlink(missing_ok=True)
+
+
+def venv_name(requirements: str) -> str:
+    """The name of the environment that the receiver's Python makes for this lock file."""
+    program = f"import sys; sys.path.insert(0, sys.argv[1]); from alvps.host import dependencies as d; print(d.name_of({requirements!r}))"
+    root = str(Path(dependencies.__file__).parent.parent.parent)
+    return _ask_python(program, root)
+
+
+_ASKED: dict[tuple[str, str], str] = {}
+
+
+def _ask_python(program: str, argument: str) -> str:
+    key = (program, argument)
+    if key not in _ASKED:
+        argv = [PYTHON, "-I", "-S", "-B", "-c", program, argument]
+        _ASKED[key] = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+    return _ASKED[key]
+
+
+@contextlib.contextmanager
+def fake_host(**layout: Any) -> Iterator[FakeHost]:
+    """A host in a folder with a short name (a socket's path has little room)."""
+    folder = Path(tempfile.mkdtemp(prefix="al-h-"))
+    host = FakeHost(folder, **layout)
+    try:
+        yield host
+    finally:
+        host.close()
+        shutil.rmtree(folder)
+
+
+class LocalPipe:
+    """A local process as a channel. After `cut_in` bytes to it or `cut_out` bytes from it, the line is cut."""
+
+    def __init__(self, argv: Sequence[str], *, cut_in: int | None = None, cut_out: int | None = None) -> None:
+        self.process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        )
+        assert self.process.stdin
+        assert self.process.stdout
+        self.was_cut = False
+        self.stdin: Any = _Input(self, self.process.stdin, cut_in)
+        self.stdout: Any = _Output(self, self.process.stdout, cut_out)
+        self.stderr = _Errors(self.process.stderr)
+
+    def wait(self, timeout: float | None = None) -> int:
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError from error
+
+    def cut(self) -> None:
+        """What a lost connection looks like from the receiver's side: both pipes gone."""
+        self.was_cut = True
+        for stream in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()  # type: ignore[union-attr]
+
+    def abort(self) -> None:
+        self.cut()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self.process.stdin.close()  # type: ignore[union-attr]
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        finally:
+            for stream in (self.process.stdout, self.process.stdin):
+                with contextlib.suppress(OSError, ValueError):
+                    stream.close()  # type: ignore[union-attr]
+            self.stderr.join()
+
+
+class _Input:
+    def __init__(self, pipe: LocalPipe, raw: Any, limit: int | None) -> None:
+        self._pipe, self._raw, self._limit, self.count = pipe, raw, limit, 0
+
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        if self._limit is not None and self.count + len(view) >= self._limit:
+            view = view[: self._limit - self.count]
+        while view:
+            done = self._raw.write(view)
+            self.count += done
+            view = view[done:]
+        if self._limit is not None and self.count >= self._limit:
+            self._pipe.cut()
+            raise BrokenPipeError("cut by the test")
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class _Output:
+    def __init__(self, pipe: LocalPipe, raw: Any, limit: int | None) -> None:
+        self._pipe, self._raw, self._limit, self.count = pipe, raw, limit, 0
+
+    def read(self, count: int) -> bytes:
+        if self._limit is not None:
+            count = min(count, self._limit - self.count)
+            if count <= 0:
+                self._pipe.cut()
+                return b""
+        data: bytes = self._raw.read(count)
+        self.count += len(data)
+        return data
+
+    def readline(self, limit: int) -> bytes:
+        line = b""
+        while len(line) < limit and not line.endswith(b"\n") and (byte := self.read(1)):
+            line += byte
+        return line
+
+
+class _Errors:
+    def __init__(self, raw: Any) -> None:
+        self._raw, self._data = raw, b""
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def _drain(self) -> None:
+        while data := self._raw.read(65536):
+            self._data += data
+
+    def so_far(self) -> bytes:
+        return self._data
+
+    def join(self) -> None:
+        self._thread.join(5)
+        self._raw.close()
+
+
+class LocalConnection:
+    """A connection whose host is this machine. Argument vectors are run as they are, but with a Python of ours."""
+
+    def __init__(
+        self,
+        *,
+        cut_in: int | None = None,
+        cut_out: int | None = None,
+        python: str = PYTHON,
+        change: Callable[[list[str]], list[str]] = lambda argv: argv,
+    ) -> None:
+        self._options = {"cut_in": cut_in, "cut_out": cut_out}
+        self._python = python
+        self._change = change
+        self.pipes: list[LocalPipe] = []
+
+    @property
+    def host_label(self) -> str:
+        return "root@fake:22"
+
+    def open(self, argv: Sequence[str]) -> LocalPipe:
+        words = self._change([self._python if word == PYTHON else word for word in argv])
+        self.pipes.append(LocalPipe(words, **self._options))
+        return self.pipes[-1]
+
+    def __enter__(self) -> LocalConnection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pipe in self.pipes:
+            pipe.close()
+
+    def kill(self) -> None:
+        """SIGKILL to every receiver."""
+        for pipe in self.pipes:
+            with contextlib.suppress(ProcessLookupError):
+                pipe.process.send_signal(signal.SIGKILL)
+
+
+class _Daemon:
+    """The control API as far as a push uses it. It answers while the file `serving` exists."""
+
+    def __init__(self, path: Path, state: Path) -> None:
+        self._state = state
+        self.requests: list[tuple[str, str]] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(path))
+        self._socket.listen(16)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = connection.recv(65536)
+            if not piece:
+                return
+            data += piece
+        head, _, body = data.partition(b"\r\n\r\n")
+        method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+        length = next((int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length")), 0)
+        while len(body) < length:
+            body += connection.recv(65536)
+        serving = self._state / "serving"
+        if not serving.exists():
+            return
+        status, answer = self._decide(method, target, json.loads(body) if body else None)
+        text = json.dumps(answer).encode()
+        connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(text)) + text)
+
+    def _decide(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        serving = self._state / "serving"
+        if method == "POST" and target == "/reload":
+            bad = self._state / "refuse-reload"
+            if bad.exists():
+                return 409, {"error": "no", "reasons": [bad.read_text()]}
+            serving.write_text(body["release"])
+            return 200, {"release": body["release"]}
+        if target.startswith("/ready"):
+            now = serving.read_text()
+            asked = target.partition("release=")[2]
+            if (self._state / "unready").exists():
+                return 503, {"ready": False, "release": now, "reasons": ["launcher: not yet"]}
+            good = not asked or asked == now
+            return (200 if good else 503), {"ready": good, "release": now, "reasons": [] if good else [f"serves {now}"]}
+        if target == "/status":
+            return 200, {"release": serving.read_text()}
+        return 404, {"error": f"no {target}"}
