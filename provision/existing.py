@@ -15,10 +15,11 @@ from alvps.provision.record import Record
 from alvps.provision.remote import Outcome, run_script
 from alvps.provision.resources import resource
 from alvps.provision.timing import timed
-from alvps.provision.verify import check_record, target
+from alvps.provision.verify import target, verify
 from alvps.ssh import Connection, Target, connect
 from alvps.ssh.hostkeys import fetch, known_hosts_line, write_pin
 from alvps.ssh.known_hosts import HostKey
+from alvps.ssh.route import Query
 
 Confirm = Callable[[Sequence[HostKey]], bool]
 
@@ -74,7 +75,15 @@ class Existing:
         )
         instance = earlier.instance if earlier else secrets.token_hex(8)
         record.save(
-            Record(name=self.name, provider="existing", instance=instance, host=self.host, port=port, user=user)
+            Record(
+                name=self.name,
+                provider="existing",
+                instance=instance,
+                host=self.host,
+                port=port,
+                user=user,
+                key_path=str(self.key_path) if self.key_path else None,
+            )
         )
         assert environment.known_hosts is not None
         write_pin(environment.known_hosts, [known_hosts_line(self.host, port, key) for key in keys])
@@ -85,8 +94,7 @@ class Existing:
                 self._bootstrap(connection, user, digest, progress)
         # sshd may have been reloaded with new settings: that the next connection works is what has to be known.
         with timed(progress, "connect", f"a new SSH connection to {self.host} is verified"):
-            with self._connect(environment) as connection:
-                check_record(connection, digest=digest)
+            verify(environment, digest=digest, passphrase=self.passphrase)
         save_environment(environment)
         return environment
 
@@ -107,11 +115,9 @@ class Existing:
         )
 
     def _resolved(self) -> tuple[str, int]:
-        """User and port as ssh would take them; root when the configuration names nobody."""
-        from alvps.ssh import route
-
+        """User and port as ssh would take them."""
         asked = Target(self.host, user=self.user, port=self.port, key_path=self.key_path)
-        settings = route.start(asked).settings()
+        settings = Query(asked).settings()
         return settings.user, settings.port
 
     def _confirmed(self, keys: tuple[HostKey, ...]) -> tuple[HostKey, ...]:

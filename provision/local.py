@@ -19,6 +19,7 @@ from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
 from alvps.provision.engine import docker, require_engine
 from alvps.provision.files import write_private
 from alvps.provision.image import BASE, ensure_image, image_id
+from alvps.provision.lock import caches_locked
 from alvps.provision.provider import Event, Plan, Progress, Report
 from alvps.provision.record import Record
 from alvps.provision.seed import Seed, fill_volume
@@ -79,10 +80,7 @@ class Local:
     def create(self, progress: Progress) -> Environment:
         made = self._begin()
         with timed(progress, "done", f"environment {self.name} is ready"):
-            with timed(progress, "image", "the image of a VPS is there"):
-                image = ensure_image(self.authorities, progress)
-            with timed(progress, "volume", f"Docker's folder is in the volume {self.volume}"):
-                self._fill(made, image, progress)
+            image = self._prepare(made, progress)
             with timed(progress, "start", f"the container {self.container} is started"):
                 self._start(made, image)
             with timed(progress, "boot", "cloud-init and the bootstrap are through"):
@@ -134,8 +132,20 @@ class Local:
             hint=f"choose another name, or remove it: docker rm -f {self.container}",
         )
 
+    def _prepare(self, made: Record, progress: Progress) -> str:
+        """The image of the VPS, and its volume for Docker inside, filled. Both come out of shared caches."""
+
+        def waiting() -> None:
+            progress(Event(step="image", text="another `al provision local` prepares images on this machine; waiting"))
+
+        with caches_locked(waiting):
+            with timed(progress, "image", "the image of a VPS is there"):
+                image = ensure_image(self.authorities, progress)
+            with timed(progress, "volume", f"Docker's folder is in the volume {self.volume}"):
+                self._fill(made, image, progress)
+        return image
+
     def _fill(self, made: Record, image: str, progress: Progress) -> None:
-        """Docker's folder of the VPS: its own volume, with the images in it."""
         images = {}
         for tag in (BASE, *self.images):
             found = image_id(tag)

@@ -26,6 +26,7 @@ class Record:
     user: str = "root"
     container: str | None = None
     volume: str | None = None
+    key_path: str | None = None
 
 
 def save(record: Record) -> None:

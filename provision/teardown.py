@@ -22,6 +22,7 @@ def find(name: str) -> Environment:
             user=begun.user,
             provider=begun.provider,
             container=begun.container,
+            key_path=Path(begun.key_path) if begun.key_path else None,
             # Written right after the record; without it the host is not contacted again, it is not known which it is.
             known_hosts=companion_folder(name) / "known_hosts",
         )
@@ -39,8 +40,8 @@ def teardown(
     """Removes the machine, or on one that stays what was installed there, then the environment's files.
 
     purge: also history, credentials and accounts on a machine that stays. forget: contact nothing, only remove the
-    files here (for a machine that is gone). passphrase: as for Existing. Raises UsageError, ProvisionFailed, HostUnreachable, HostKeyRefused; then
-    the files are still there and the same call can be made again.
+    files here (for a machine that is gone). passphrase: as for Existing. Raises UsageError, ProvisionFailed,
+    HostUnreachable, HostKeyRefused; then the files are still there and the same call can be made again.
     """
     known = find(environment) if isinstance(environment, str) else environment
     if forget:

@@ -7,7 +7,8 @@ import json
 from alvps.project.environments import Environment
 from alvps.provision import bootstrap
 from alvps.provision.provider import ProvisionFailed
-from alvps.ssh import Connection, Target, connect
+from alvps.ssh import Target, connect
+from alvps.ssh.target import Passphrase
 
 
 def target(environment: Environment) -> Target:
@@ -21,21 +22,17 @@ def target(environment: Environment) -> Target:
     )
 
 
-def verify(environment: Environment, *, digest: str) -> None:
+def verify(environment: Environment, *, digest: str, passphrase: Passphrase | None = None) -> None:
     """Raises HostUnreachable, HostKeyRefused, and ProvisionFailed when another bootstrap, or none, ran to its end."""
-    with connect(target(environment)) as connection:
-        check_record(connection, digest=digest)
-
-
-def check_record(connection: Connection, *, digest: str) -> None:
-    """The same over a connection that is there."""
-    answer = connection.run(["cat", bootstrap.RECORD], timeout=20)
+    with connect(target(environment), passphrase=passphrase) as connection:
+        answer = connection.run(["cat", bootstrap.RECORD], timeout=20)
+        label = connection.host_label
     try:
         found = json.loads(answer.stdout).get("digest") if answer.exit_code == 0 else None
     except (ValueError, AttributeError):
         found = None
     if found != digest:
         raise ProvisionFailed(
-            f"{connection.host_label}: the bootstrap did not run to its end ({bootstrap.RECORD} does not say so)",
+            f"{label}: the bootstrap did not run to its end ({bootstrap.RECORD} does not say so)",
             detail=answer.stderr.decode(errors="replace") or None,
         )

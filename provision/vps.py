@@ -30,6 +30,7 @@ def owner(container: str) -> str | None:
 def remove(container: str, volume: str) -> tuple[str, ...]:
     """Removes both, running or not; names what there was."""
     removed = []
+    remove_container(vps_argv.copier(volume))
     if remove_container(container):
         removed.append(f"container {container}")
     if docker_says(["volume", "inspect", "--format", "{{.Name}}", volume]) is not None:

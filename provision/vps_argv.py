@@ -66,11 +66,17 @@ def fill_seed(image: str, seed: str, container: str, privileges: Sequence[str]) 
     ]
 
 
+def copier(volume: str) -> str:
+    """The name of the container that fills the volume: it has one, so that an interrupted one can be found."""
+    return f"{volume}-copy"
+
+
 def copy_seed(image: str, seed: str, volume: str) -> list[str]:
     """Copies a seed volume into a VPS's. Exit code 3: the seed is not complete."""
     script = "test -f /from/.complete || exit 3; cp -a /from/. /to/ && rm /to/.complete"
     return [
-        *("run", "--rm", "--network", "none", "--volume", f"{seed}:/from:ro", "--volume", f"{volume}:/to", image),
+        *("run", "--rm", "--name", copier(volume), "--network", "none"),
+        *("--volume", f"{seed}:/from:ro", "--volume", f"{volume}:/to", image),
         *("sh", "-c", script),
     ]
 

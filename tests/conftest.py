@@ -25,7 +25,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
 def vps(product: Product) -> Iterator[Vps]:
     """A local VPS for the whole session, as `al provision local` makes it."""
     name = f"test-{os.getpid()}"
-    product.ok("provision", "local", "--name", name, "--yes", timeout=600)
+    product.ok("provision", "local", "--name", name, timeout=600)
     try:
         yield Vps(product, name)
     finally:

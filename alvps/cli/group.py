@@ -13,10 +13,10 @@ from alvps.cli.commands import COMMANDS, root_help
 class LazyGroup(click.Group):
     """A group whose members come from the table in `alvps.cli.commands`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
@@ -24,7 +24,7 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def get_help(self, ctx: click.Context) -> str:
+    def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002  # click's signature
         return root_help()
 
 

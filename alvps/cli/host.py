@@ -27,10 +27,10 @@ def connect_to(environment: Environment) -> Connection:
         key_path=environment.key_path,
         known_hosts=environment.known_hosts,
     )
-    return connect(target, passphrase=_ask_passphrase if sys.stdin.isatty() else None)
+    return connect(target, passphrase=ask_passphrase if sys.stdin.isatty() else None)
 
 
-def _ask_passphrase(key: Path) -> str:
+def ask_passphrase(key: Path) -> str:
     import getpass
 
     return getpass.getpass(f"passphrase of {key}: ")

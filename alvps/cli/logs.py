@@ -27,6 +27,7 @@ from alvps.cli.options import environment_option, json_option, project_option
 @environment_option
 @json_option
 def command(
+    *,
     agent: str | None,
     follow: bool,
     lines: int | None,

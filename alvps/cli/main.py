@@ -1,4 +1,4 @@
-"""The console script `al`: finds the command, runs it, and is the one place that turns an error into words and a code."""
+"""The console script `al`: finds the command, runs it, and turns an error into words and an exit code, here alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(argv: list[str]) -> int:
     return _dispatch(argv)
 
 
-def _dispatch(argv: list[str]) -> int:
+def _dispatch(argv: list[str]) -> int:  # noqa: PLR0911  # a return per kind of ending is the point
     import click
 
     from alvps.cli import report
@@ -55,7 +55,7 @@ def _dispatch(argv: list[str]) -> int:
         report.show_interrupted()
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader of our output went away (`al logs | head`): say nothing, and keep the interpreter's last flush quiet
+        # The reader of our output went away (`al logs | head`): say nothing, and keep the last flush quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the outermost line of the program: a bug must end in words too

@@ -18,12 +18,12 @@ from alvps.cli.options import environment_option, json_option, project_option
 @environment_option
 @json_option
 def command(
-    agent: str | None, dry_run: bool, replace: bool, project: Path, env_name: str | None, as_json: bool
+    *, agent: str | None, dry_run: bool, replace: bool, project: Path, env_name: str | None, as_json: bool
 ) -> None:
     """Make this project, or only AGENT of it, live on the host.
 
-    Sends what changed, builds images on the host, switches to the new release and waits until it is ready. If it does not
-    get ready, the release before is live again, and the exit code is 5. Runs that are going on are left alone.
+    Sends what changed, builds images on the host, switches to the new release and waits until it is ready. If it
+    does not get ready, the release before is live again, and the exit code is 5. Runs that are going on are left alone.
     """
     from alvps.cli.host import connect_to
     from alvps.cli.progress import Progress

@@ -28,9 +28,7 @@ def releases(project: Path, env_name: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(release) for release in found]))
     elif found:
-        rows = [
-            ("*" if r.live else "", r.id, r.created, r.pushed_by, r.version, ", ".join(r.agents)) for r in found
-        ]
+        rows = [("*" if r.live else "", r.id, r.created, r.pushed_by, r.version, ", ".join(r.agents)) for r in found]
         click.echo(table(("", "RELEASE", "CREATED", "BY", "AL", "AGENTS"), rows))
     else:
         click.echo(f"no release on {environment.name} yet; `al push` makes the first")

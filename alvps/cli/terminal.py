@@ -1,4 +1,4 @@
-"""What a terminal is and how text looks on one: colour, tables, lengths of time. Pure but for asking about the terminal."""
+"""What a terminal is and how text looks on one: colour, tables, lengths of time."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ from collections.abc import Coroutine
 from alvps.daemon.engine import Engine
 from alvps.daemon.launcher import Launcher, LauncherGone, Refused
 from alvps.daemon.link import Link
+from alvps.daemon.operator import Operator
 from alvps.daemon.options import Options
-from alvps.daemon.orders import Orders
 from alvps.daemon.plan import Clock
 from alvps.daemon.release import load_current
-from alvps.daemon.reload import Reload, install, shortcomings
+from alvps.daemon.reload import Reload, install
 from alvps.daemon.status import Status
 from alvps.daemon.ticker import Ticker
-from alvps.gateway.control import Control, control_app
+from alvps.gateway.control import control_app
 from alvps.gateway.public import public_app
 from alvps.gateway.serve import Servers
 from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
@@ -57,16 +57,10 @@ class Daemon:
             await install(engine, ticker, release)
             status = Status(engine, ticker, link, started_ms)
             reload = Reload(self._options.root, engine, ticker, launcher, self._tell_reload)
-            control = Control(
-                engine=engine,
-                orders=Orders(engine),
-                status=status,
-                reload=reload,
-                shortcomings=lambda wanted: self._reasons(engine, link, wanted),
-            )
+            operator = Operator(engine, link, status, reload)
             servers = Servers()
-            await servers.start(control_app(control), [unix_listener(self._options.control)])
-            await servers.start(public_app(status), handed_over("public") or [tcp_listener(*self._options.listen)])
+            await servers.start(control_app(operator), [unix_listener(self._options.control)])
+            await servers.start(public_app(operator), handed_over("public") or [tcp_listener(*self._options.listen)])
             log.info("daemon started", release=release.id, agents=len(release.agents), unfinished=engine.live.total)
             code = await self._work(stop, engine, ticker, link, status)
             engine.waiters.close()  # who waits for a run is told how it stands
@@ -117,14 +111,6 @@ class Daemon:
         await link.heard.wait()
         self._notifier.ready()
         log.info("daemon ready", release=engine.release.id)
-
-    async def _reasons(self, engine: Engine, link: Link, wanted: str) -> list[str]:
-        reasons = [] if wanted == engine.release.id else [f"the active release is {engine.release.id}"]
-        if engine.store.failing:
-            reasons.append(engine.store.failing)
-        if not link.compared.is_set():
-            reasons.append("the runs of before have not been looked at yet")
-        return reasons + await shortcomings(engine.launcher, wanted)
 
     async def _status_line(self, engine: Engine, status: Status) -> None:
         shown = ""

@@ -6,7 +6,7 @@ import difflib
 import sqlite3
 
 from alvps.daemon.engine import Engine
-from alvps.errors import AlError, UsageError
+from alvps.gateway.operator import NotNow, Unknown
 from alvps.journal import get_logger
 from alvps.project import Agent
 from alvps.store import pauses, runs
@@ -15,60 +15,52 @@ from alvps.store.runs import QueueFull, Run
 log = get_logger()
 
 
-class NotNow(AlError):
-    """The order is understood, and cannot be carried out as things are."""
-
-
-class Unknown(UsageError):
-    """There is no such agent or run."""
-
-
 class Orders:
-    """Orders to one engine."""
+    """Orders to one engine. Raise Unknown, NotNow, StoreUnavailable."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def agent(self, name: str) -> Agent:
         """The agent. Raises Unknown with the closest name."""
-        found = self._engine.release.agents.get(name)
+        found = self.engine.release.agents.get(name)
         if found is None:
-            close = difflib.get_close_matches(name.lower(), self._engine.release.agents, n=1)
-            names = ", ".join(sorted(self._engine.release.agents)[:20])
+            close = difflib.get_close_matches(name.lower(), self.engine.release.agents, n=1)
+            names = ", ".join(sorted(self.engine.release.agents)[:20])
             raise Unknown(
-                f"there is no agent {name[:80]!r} in the release {self._engine.release.id}",
+                f"there is no agent {name[:80]!r} in the release {self.engine.release.id}",
                 hint=f"did you mean {close[0]!r}?" if close else f"its agents: {names}",
             )
         return found
 
-    async def run(self, name: str, prompt: str | None) -> Run:
-        """Queue a run by hand. Raises Unknown, NotNow, StoreUnavailable."""
-        agent = self.agent(name)
-        if agent.scale == 0:
+    async def start(self, agent: str, prompt: str | None) -> str:
+        """Queue a run by hand; gives its id. Raises Unknown, NotNow, StoreUnavailable."""
+        name = self.agent(agent).name
+        if self.agent(agent).scale == 0:
             raise NotNow(f"the agent {name!r} is disabled: its scale is 0", hint="set its scale and push")
-        limit = self._engine.release.project.work_queue_size
+        limit = self.engine.release.project.work_queue_size
         run = Run(
-            run=self._engine.new_id(),
+            run=self.engine.new_id(),
             agent=name,
             trigger="manual",
             state="queued",
             prompt=prompt,
-            queued=self._engine.now_ms(),
+            queued=self.engine.now_ms(),
         )
-        stored = await self._engine.store.write(runs.enqueue, run, limit)
+        stored = await self.engine.store.write(runs.enqueue, run, limit)
         if isinstance(stored, QueueFull):
             raise NotNow(
                 f"the queue of {name!r} is full: {stored.queued} runs wait (workQueueSize is {limit})",
                 hint=f"wait, or drop them with `al kill {name}`",
             )
         log.info("run queued", agent=name, run=run.run, trigger="manual")
-        self._engine.live.put(run)
-        self._engine.dispatch()
-        return run
+        self.engine.live.put(run)
+        self.engine.dispatch()
+        return run.run
 
     async def find(self, run: str) -> Run:
         """Any run, finished or not. Raises Unknown."""
-        found = self._engine.live.get(run) or await self._engine.store.read(runs.get, run)
+        found = self.engine.live.get(run) or await self.engine.store.read(runs.get, run)
         if found is None:
             raise Unknown(f"there is no run {run[:40]!r}", hint="`al status` lists the runs; old ones are forgotten")
         return found
@@ -78,7 +70,7 @@ class Orders:
         found = await self.find(run)
         if found.finished is not None:
             return found.state
-        now_ms = self._engine.now_ms()
+        now_ms = self.engine.now_ms()
 
         def end(connection: sqlite3.Connection) -> str | None:
             if runs.drop_queued(connection, run, state="killed", now_ms=now_ms, reason="killed while it waited"):
@@ -88,42 +80,42 @@ class Orders:
             row = runs.get(connection, run)
             return None if row is None else "stopping" if row.finished is None else row.state
 
-        state = await self._engine.store.write(end) or "killed"
+        state = await self.engine.store.write(end) or "killed"
         log.info("kill asked", agent=found.agent, run=run, trigger=found.trigger, state=state)
         if state == "killed":
-            self._engine.forget(run)
+            self.engine.forget(run)
         elif state == "stopping":
-            row = self._engine.live.get(run)
+            row = self.engine.live.get(run)
             if row and row.stop is None:
-                self._engine.changed(run, stop="killed")
-            self._engine.adopt(run).wake()
+                self.engine.changed(run, stop="killed")
+            self.engine.adopt(run).wake()
         return state
 
-    async def kill_agent(self, name: str) -> list[str]:
+    async def kill_agent(self, agent: str) -> list[str]:
         """End all runs of an agent; gives their ids. The agent may be one of an earlier release."""
-        live = [row.run for row in self._engine.live.of_agent(name)]
+        live = [row.run for row in self.engine.live.of_agent(agent)]
         if not live:
-            self.agent(name)
+            self.agent(agent)
         # Queued ones first, or each place that a kill frees would start the next.
         for run in reversed(live):
             await self.kill(run)
         return live
 
-    async def pause(self, name: str | None) -> None:
+    async def pause(self, agent: str | None) -> None:
         """Start no run of the agent, or of any."""
-        scope = pauses.EVERYTHING if name is None else self.agent(name).name
-        now_ms = self._engine.now_ms()
-        await self._engine.store.write(pauses.pause, scope, now_ms)
-        self._engine.paused.setdefault(scope, now_ms)
-        log.info("paused", agent=name)
-        self._engine.dispatch()
+        scope = pauses.EVERYTHING if agent is None else self.agent(agent).name
+        now_ms = self.engine.now_ms()
+        await self.engine.store.write(pauses.pause, scope, now_ms)
+        self.engine.paused.setdefault(scope, now_ms)
+        log.info("paused", agent=agent)
+        self.engine.dispatch()
 
-    async def resume(self, name: str | None) -> None:
+    async def resume(self, agent: str | None) -> None:
         """Start runs again. A paused agent that is in no release any more can be resumed too."""
-        scope = pauses.EVERYTHING if name is None else name
-        if scope not in self._engine.paused and name is not None:
-            self.agent(name)
-        await self._engine.store.write(pauses.resume, scope)
-        self._engine.paused.pop(scope, None)
-        log.info("resumed", agent=name)
-        self._engine.dispatch()
+        scope = pauses.EVERYTHING if agent is None else agent
+        if scope not in self.engine.paused and agent is not None:
+            self.agent(agent)
+        await self.engine.store.write(pauses.resume, scope)
+        self.engine.paused.pop(scope, None)
+        log.info("resumed", agent=agent)
+        self.engine.dispatch()

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from alvps.daemon.engine import Engine
-from alvps.daemon.orders import Orders
-from alvps.daemon.reload import Reload
-from alvps.daemon.status import Status
 from alvps.gateway.answers import BadRequest, Errors, answer
+from alvps.gateway.operator import Operator
 from alvps.gateway.serve import Application, application
-from alvps.store import history
 
 MAX_BODY = 1 << 20
 MAX_PROMPT = 256 << 10  # bytes of UTF-8
@@ -24,97 +18,74 @@ MAX_WAIT = 3600  # seconds
 MAX_LIST = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """What the control API works with."""
-
-    engine: Engine
-    orders: Orders
-    status: Status
-    reload: Reload
-    shortcomings: Callable[[str], Awaitable[list[str]]]
-
-
-def control_app(control: Control) -> Application:
+def control_app(operator: Operator) -> Application:
     """The application on the control socket."""
     app = application("alvps-control", max_body=MAX_BODY, answer_within=MAX_WAIT + 60)
     app.error_handler = Errors()
-    _add_questions(app, control)
-    _add_orders(app, control)
+    _add_questions(app, operator)
+    _add_orders(app, operator)
     return app
 
 
-def _add_questions(app: Application, control: Control) -> None:
+def _add_questions(app: Application, operator: Operator) -> None:
     @app.get("/status")
     async def status(_request: Request) -> HTTPResponse:
-        return answer(await control.status.full())
+        return answer(await operator.status())
 
     @app.get("/ready")
     async def ready(request: Request) -> HTTPResponse:
-        active = control.engine.release.id
-        reasons = await control.shortcomings(_query(request, "release") or active)
+        active, reasons = await operator.readiness(_query(request, "release"))
         return answer({"ready": not reasons, "release": active, "reasons": reasons}, 503 if reasons else 200)
 
     @app.get("/runs")
     async def list_runs(request: Request) -> HTTPResponse:
         agent = _query(request, "agent")
         limit = _number(request, "limit", 20, MAX_LIST)
-        if agent is not None:
-            control.orders.agent(agent)
-        rows = await control.engine.store.read(history.recent_runs, agent=agent, limit=limit)
-        return answer({"runs": [control.status.run(row) for row in rows]})
+        return answer({"runs": await operator.runs(agent, limit)})
 
     @app.get("/runs/<run:str>")
     async def one_run(request: Request, run: str) -> HTTPResponse:
-        seconds = _number(request, "wait", 0, MAX_WAIT)
-        row = await control.orders.find(run)
-        if seconds and row.finished is None:
-            await control.engine.waiters.wait(run, seconds)
-            row = await control.orders.find(run)
-        return answer(control.status.run(row))
+        return answer(await operator.run(run, _number(request, "wait", 0, MAX_WAIT)))
 
 
-def _add_orders(app: Application, control: Control) -> None:
-    orders = control.orders
-
+def _add_orders(app: Application, operator: Operator) -> None:
     @app.post("/runs")
     async def start(request: Request) -> HTTPResponse:
         body = _body(request, {"agent": str, "prompt": str}, needed=("agent",))
-        run = await orders.run(body["agent"], _prompt(body.get("prompt")))
-        return answer({"run": run.run}, 202)
+        return answer({"run": await operator.start(body["agent"], _prompt(body.get("prompt")))}, 202)
 
     @app.post("/runs/<run:str>/kill")
     async def kill(_request: Request, run: str) -> HTTPResponse:
-        return answer({"run": run, "state": await orders.kill(run)})
+        return answer({"run": run, "state": await operator.kill(run)})
 
     @app.post("/agents/<name:str>/kill")
     async def kill_agent(_request: Request, name: str) -> HTTPResponse:
-        return answer({"agent": name, "killed": await orders.kill_agent(name)})
+        return answer({"agent": name, "killed": await operator.kill_agent(name)})
 
     @app.post("/agents/<name:str>/pause")
     async def pause_agent(_request: Request, name: str) -> HTTPResponse:
-        await orders.pause(name)
+        await operator.pause(name)
         return answer({"agent": name, "paused": True})
 
     @app.post("/agents/<name:str>/resume")
     async def resume_agent(_request: Request, name: str) -> HTTPResponse:
-        await orders.resume(name)
+        await operator.resume(name)
         return answer({"agent": name, "paused": False})
 
     @app.post("/pause")
     async def pause(_request: Request) -> HTTPResponse:
-        await orders.pause(None)
+        await operator.pause(None)
         return answer({"paused": True})
 
     @app.post("/resume")
     async def resume(_request: Request) -> HTTPResponse:
-        await orders.resume(None)
+        await operator.resume(None)
         return answer({"paused": False})
 
     @app.post("/reload")
     async def reload(request: Request) -> HTTPResponse:
         wanted = _body(request, {"release": str}, needed=("release",))["release"]
-        await control.reload.to(wanted)
+        await operator.reload(wanted)
         return answer({"release": wanted, "ready": True})
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from alvps.daemon.status import Status
 from alvps.gateway.answers import Errors, answer
+from alvps.gateway.operator import Operator
 from alvps.gateway.serve import Application, application
 
 
-def public_app(status: Status) -> Application:
+def public_app(operator: Operator) -> Application:
     """The application on the public listener."""
     app = application("alvps-public", max_body=1 << 20, answer_within=30)
     app.error_handler = Errors()
 
     @app.get("/health")
     async def health(_request: Request) -> HTTPResponse:
-        troubled = bool(status.warnings())
+        troubled = bool(operator.trouble())
         return answer({"status": "degraded" if troubled else "ok"}, 503 if troubled else 200)
 
     return app

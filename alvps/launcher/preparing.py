@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Preparer:
         self._engine = engine
         self._volumes: dict[str, tuple[str, ...]] = {}  # by image id
         self._networks: set[str] = set()  # by project
+        self._network_lock = threading.Lock()
 
     def start(self, request: Start, abilities: Abilities) -> Started:
         """Start the run. Raises Refused."""
@@ -48,7 +50,8 @@ class Preparer:
         except Refused as refused:
             if refused.code != "docker-error" or "network" not in refused.message:
                 raise
-        self._networks.clear()  # somebody removed the network that was there: once more, with a new one
+        with self._network_lock:
+            self._networks.discard(order.project.name)  # somebody removed it: once more, with a new one
         self._need_network(order)
         return start(self._engine, order, frame)
 
@@ -106,6 +109,7 @@ class Preparer:
 
     def _need_network(self, order: Order) -> None:
         project = order.project.name
-        if project not in self._networks:
-            self._engine.ensure_network(spec.network(project, self._installation))
-            self._networks.add(project)
+        with self._network_lock:  # Docker allows two networks of one name, and then refuses to choose
+            if project not in self._networks:
+                self._engine.ensure_network(spec.network(project, self._installation))
+                self._networks.add(project)

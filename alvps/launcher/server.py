@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from alvps.launcher.request import Ready, Remove, Request, Start, Stop, Watch
 from alvps.launcher.service import Service
 
 MAX_CONNECTIONS = 256
+GOODBYE = 2.0  # seconds
 _UCRED = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
@@ -90,6 +92,10 @@ class Server:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if refused := self._refuse(writer):
             await _send(writer, failure(refused))
+            with suppress(
+                asyncio.TimeoutError
+            ):  # a caller that is still writing would get no answer, but a broken pipe
+                await asyncio.wait_for(reader.read(1), GOODBYE)
             return
         while True:
             try:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from alvps.project.reading import read_text
-from alvps.project.report import Report
+from alvps.project.report import Report, plain
 
 FILE = ".alignore"
 Ignored = Callable[[str, str, bool], bool]  # path, its last part, is it a folder
@@ -25,13 +26,22 @@ def read_ignored(root: str, report: Report) -> Ignored:
     text = read_text(Path(root), report.at(FILE), 1 << 20)
     if text is None:
         return lambda _path, name, _is_folder: _built_in(name)
-    from pathspec import GitIgnoreSpec  # a quarter of the time of a whole scan, so only for projects that need it
+    from pathspec import GitIgnoreSpec  # costs more than a whole scan: only for projects that need it
 
-    try:
-        spec = GitIgnoreSpec.from_lines(text.splitlines())
-    except ValueError as error:
-        report.at(FILE).say(f"not in the syntax of .gitignore: {error}")
+    def wrong(lines: list[str]) -> str | None:
+        try:
+            GitIgnoreSpec.from_lines(lines)
+        except (ValueError, re.error) as error:
+            return plain(str(error))[:200]
+        return None
+
+    lines = text.splitlines()
+    if wrong(lines):
+        for number, line in enumerate(lines, start=1):
+            if reason := wrong([line]):
+                report.at(f"{FILE}:{number}").say(f"not in the syntax of .gitignore: {reason}")
         return lambda _path, name, _is_folder: _built_in(name)
+    spec = GitIgnoreSpec.from_lines(lines)
     # A folder that is ignored is not entered, as in git; its path is matched with the slash that marks folders.
     return lambda path, name, is_folder: _built_in(name) or spec.match_file(path + "/" if is_folder else path)
 

@@ -35,8 +35,8 @@ def test_run_in_flight_finishes_and_is_recorded_once(
     before = vps.sh("systemctl show -P InvocationID action-llama.service action-llama-launcher.service")
     vps.sh(crash)
     vps.sh(
-        "until systemctl is-active --quiet action-llama.service"
-        " && curl -sf --unix-socket /run/action-llama/control.sock http://localhost/status >/dev/null; do sleep 0.1; done"
+        "until systemctl is-active --quiet action-llama.service && curl -sf --unix-socket"
+        " /run/action-llama/control.sock http://localhost/status >/dev/null; do sleep 0.1; done"
     )
     assert vps.sh("systemctl show -P InvocationID action-llama.service action-llama-launcher.service") != before
     assert vps.control(f"/runs/{run}")["state"] == "running"
@@ -62,7 +62,7 @@ def test_exit_while_the_daemon_is_down_is_recorded_when_it_is_back(
     vps.sh("systemctl start action-llama.service")
     ended = vps.control(f"/runs/{run}?wait=30")
     assert (ended["state"], ended["exit_code"]) == ("failed", 15)
-    vps.sh(f"until [ -z \"$(docker ps -aq --filter label=al.run={run})\" ]; do sleep 0.1; done")
+    vps.sh(f'until [ -z "$(docker ps -aq --filter label=al.run={run})" ]; do sleep 0.1; done')
 
 
 def test_docker_restart_does_not_lose_a_run(product: Product, vps: Vps, project_folder: Path) -> None:

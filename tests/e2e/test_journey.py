@@ -50,7 +50,7 @@ def test_missing_credentials_stop_the_push_before_anything_is_contacted(product:
     write_project(project_folder, {"one": {"credentials": ["linear_token"]}, "two": {"credentials": ["git_ssh:work"]}})
     outcome = product.run("push", "-E", "nowhere", cwd=project_folder)
     assert outcome.code == 2
-    # the environment does not exist either: make one that points at a dead address, then the credentials are what is said
+    # The environment does not exist either. With one that points at a dead address, the credentials are what is said.
     environments = product.home / ".action-llama" / "environments"
     environments.mkdir(parents=True, exist_ok=True)
     (environments / "dead.toml").write_text('[server]\nhost = "192.0.2.1"\n')

@@ -48,8 +48,10 @@ def test_connection_cut_in_the_middle_of_the_transfer(product: Product, vps: Vps
         for _ in range(100):
             big.write(_noise(1 << 20))
     pusher = product.start("push", "-E", vps.name, cwd=project_folder)
-    # the receiver has begun to write the big file: cut now
-    vps.sh("until find /opt/action-llama -size +1M -newer /opt/action-llama/lock -name '*' -path '*blob*' | grep -q .; do :; done")
+    # The receiver has begun to write the big file: cut now.
+    vps.sh(
+        "until find /opt/action-llama -size +1M -newer /opt/action-llama/lock -path '*blob*' | grep -q .; do :; done"
+    )
     vps.sh("pkill -KILL -f '^sshd: root@' || pkill -KILL -f 'sshd: root'")
     _, err = pusher.communicate(timeout=60)
     assert pusher.returncode == 3, err
@@ -69,7 +71,8 @@ def test_swapped_host_key_is_refused_before_authentication(product: Product, vps
     write_project(project_folder, {"voice": {"script": "echo hello"}})
     vps.sh(
         "cd /etc/ssh && cp ssh_host_ed25519_key /root/kept && cp ssh_host_ed25519_key.pub /root/kept.pub"
-        " && rm ssh_host_ed25519_key* && ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key && systemctl restart ssh"
+        " && rm ssh_host_ed25519_key* && ssh-keygen -q -t ed25519 -N '' -f ssh_host_ed25519_key"
+        " && systemctl restart ssh"
     )
     try:
         since = vps.sh("date +%s")
@@ -80,7 +83,10 @@ def test_swapped_host_key_is_refused_before_authentication(product: Product, vps
         assert "Accepted" not in log
         assert "Failed publickey" not in log
     finally:
-        vps.sh("mv /root/kept /etc/ssh/ssh_host_ed25519_key && mv /root/kept.pub /etc/ssh/ssh_host_ed25519_key.pub && systemctl restart ssh")
+        vps.sh(
+            "cd /etc/ssh && mv /root/kept ssh_host_ed25519_key && mv /root/kept.pub ssh_host_ed25519_key.pub"
+            " && systemctl restart ssh"
+        )
     product.ok("push", "-E", vps.name, cwd=project_folder)
 
 

@@ -70,8 +70,8 @@ def test_credentials_are_the_launchers_alone(host: Host) -> None:
 
 def test_secret_is_nowhere_else(host: Host) -> None:
     found = host.check_output(
-        "grep -rlsF canary-host-0815 /etc /opt /var/lib/action-llama /var/lib/action-llama-launcher /var/log /run /root /tmp"
-        " --exclude-dir=credentials || true"
+        "grep -rlsF --exclude-dir=credentials canary-host-0815 /etc /opt /var/lib/action-llama"
+        " /var/lib/action-llama-launcher /var/log /run /root /tmp || true"
     )
     assert found == ""
     assert host.run("journalctl --no-pager | grep -F canary-host-0815").rc == 1
@@ -96,5 +96,7 @@ def test_public_listener_is_on_loopback_only(host: Host) -> None:
 
 
 def test_control_socket_is_not_for_others(host: Host) -> None:
-    tried = host.run("runuser -u nobody -- curl -sS --unix-socket /run/action-llama/control.sock http://localhost/status")
+    tried = host.run(
+        "runuser -u nobody -- curl -sS --unix-socket /run/action-llama/control.sock http://localhost/status"
+    )
     assert tried.rc != 0

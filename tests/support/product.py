@@ -1,4 +1,4 @@
-"""The product as a user has it: the wheel in a virtual environment of its own, run as a process, with a home of its own."""
+"""The product as a user has it: the wheel in a virtual environment, run as a process, with a home of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Product:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "AL_", "PYTEST", "SSH_"))}
+        dropped = ("PYTHON", "AL_", "PYTEST", "SSH_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
         return kept | {"HOME": str(self.home), "PATH": f"{self.venv / 'bin'}:{kept['PATH']}"} | self.extra_env
 
     def argv(self, *words: str) -> list[str]:
@@ -80,7 +81,8 @@ def install(folder: Path) -> Path:
     venv = folder / "venv"
     uv = Path(sys.executable).parent / "uv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    subprocess.run([str(uv), "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), str(wheel)], check=True)
+    into = ["--python", str(venv / "bin" / "python")]
+    subprocess.run([str(uv), "pip", "install", "--quiet", *into, str(wheel)], check=True)
     return venv
 
 

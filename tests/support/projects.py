@@ -21,7 +21,9 @@ def write_project(folder: Path, agents: dict[str, dict[str, object]], **config: 
     return folder
 
 
-def write_agent(folder: Path, name: str, *, script: str = "true", files: dict[str, str] | None = None, **keys: object) -> None:
+def write_agent(
+    folder: Path, name: str, *, script: str = "true", files: dict[str, str] | None = None, **keys: object
+) -> None:
     """Write one agent whose harness runs `script` with sh."""
     agent = folder / "agents" / name
     agent.mkdir(parents=True, exist_ok=True)

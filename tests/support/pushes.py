@@ -74,9 +74,7 @@ def wanted(
     """What `wanting.read` would find in this folder, without its having to be a valid project."""
     values = credentials if credentials is not None else {"github_token/default": {"token": "canary-1"}}
     declared = agents if agents is not None else {"dev": sorted(values), "ops": []}
-    entries = sorted(
-        _entry(path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file()
-    )
+    entries = sorted(_entry(path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
     if scope is not None:
         entries = [entry for entry in entries if entry.path.startswith(f"agents/{scope}/")]
         declared = {scope: declared[scope]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 
@@ -49,10 +50,8 @@ def test_cut_anywhere_is_noticed(message: dict[str, object], blob: bytes, data: 
 
 @given(st.binary(max_size=64))
 def test_nonsense_never_crashes(data: bytes) -> None:
-    try:
+    with contextlib.suppress(frames.FrameError, frames.ConnectionCut):
         frames.read(io.BytesIO(data))
-    except (frames.FrameError, frames.ConnectionCut):
-        pass
 
 
 @pytest.mark.parametrize("lengths", [(frames.MAX_JSON + 1, 0), (0, frames.MAX_BLOB + 1), (2**32 - 1, 2**32 - 1)])

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from launcher_world import World, build_base
+
+from tests.host.launcher.launcher_world import World, build_base
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ class Client:
         self._stream.close()
         self._socket.close()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Client:  # noqa: PYI034 - typing.Self is not in Python 3.10
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,13 +84,13 @@ class World:
         self,
         scripts: Mapping[str, str],
         *,
-        id: str = "20261123T000000Z-aaaaaa",
+        release: str = "20261123T000000Z-aaaaaa",
         config: str = "",
         agent_config: Mapping[str, str] | None = None,
         images: Mapping[str, str] | None = None,
     ) -> str:
         """Write a release whose agents run `sh run.sh` with these texts, and make it live."""
-        folder = self.root / "releases" / id
+        folder = self.root / "releases" / release
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "project").mkdir(parents=True)
         (folder / "project" / "config.toml").write_text(config)
@@ -103,13 +103,13 @@ class World:
                 f'schedule = "0 5 * * *"\n{extra}\n[harness]\ncommand = ["sh", "run.sh"]\n'
             )
             (home / "run.sh").write_text(script)
-        (folder / "release.json").write_text(json.dumps({"id": id, "project": self.name}))
+        (folder / "release.json").write_text(json.dumps({"id": release, "project": self.name}))
         stored = {agent: {"image": (images or {}).get(agent, self.image), "tag": "x"} for agent in scripts}
         (folder / "images.json").write_text(json.dumps(stored))
         link = self.root / "current"
         link.unlink(missing_ok=True)
-        link.symlink_to(Path("releases") / id)
-        return id
+        link.symlink_to(Path("releases") / release)
+        return release
 
     def credential(self, type_: str, instance: str, **fields: str) -> None:
         place = self.state / "credentials" / "set1" / type_ / instance
@@ -127,19 +127,24 @@ class World:
             *("--peer-user", "nobody", "--log-driver", "json-file"),
         ]
 
-    def launch(self, *extra: str, code: str | None = None, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def launch(
+        self, *extra: str, code: str | None = None, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start a launcher process and wait for its readiness; `code` replaces `-m alvps.launcher`."""
         self.state.mkdir(parents=True, exist_ok=True)
         program = ["-c", code] if code else ["-m", "alvps.launcher"]
         notify = self.folder / f"notify-{secrets.token_hex(3)}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
+            (self.folder / "launcher.log").open("ab") as log,
+        ):
             told.bind(str(notify))
             told.settimeout(30)
             self.process = subprocess.Popen(
                 [sys.executable, *program, *self.arguments(), *extra],
                 cwd="/",
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY), "NOTIFY_SOCKET": str(notify), **(env or {})},
-                stderr=(self.folder / "launcher.log").open("ab"),
+                stderr=log,
             )
             while told.recv(4096) != b"READY=1":
                 pass

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from launcher_world import REPOSITORY, World, docker, new_run
 
 from alvps import frames
+from tests.host.launcher.launcher_world import REPOSITORY, World, docker, new_run
 
 ASK = """
 import socket, sys
@@ -45,7 +45,7 @@ def test_a_release_that_is_not_live(up: World) -> None:
 
 def test_a_new_release_counts_from_the_next_start_on(up: World) -> None:
     assert up.finish(new_run())[0]["exit_code"] == 0
-    up.release({"dev": "exit 8\n"}, id="20261124T000000Z-bbbbbb")
+    up.release({"dev": "exit 8\n"}, release="20261124T000000Z-bbbbbb")
     assert up.ask("ready", release="x")["release"] == "20261124T000000Z-bbbbbb"
     assert up.finish(new_run())[0]["exit_code"] == 8
 
@@ -57,7 +57,7 @@ def test_no_live_release(up: World) -> None:
 
 
 def test_a_release_that_cannot_be_read(up: World) -> None:
-    up.release({"dev": "x"}, id="20261124T000000Z-cccccc", config="nonsense = [")
+    up.release({"dev": "x"}, release="20261124T000000Z-cccccc", config="nonsense = [")
     answer = up.start(new_run())
     assert answer["error"] == "wrong-release"
     assert "20261124T000000Z-cccccc" in answer["message"]
@@ -65,7 +65,7 @@ def test_a_release_that_cannot_be_read(up: World) -> None:
 
 def test_an_image_that_is_not_there(up: World) -> None:
     absent = "sha256:" + "0" * 64
-    up.release({"dev": "x", "fine": "x"}, id="20261124T000000Z-dddddd", images={"dev": absent})
+    up.release({"dev": "x", "fine": "x"}, release="20261124T000000Z-dddddd", images={"dev": absent})
     assert up.start(new_run())["error"] == "image-missing"
     assert up.ask("ready")["missing"] == [absent]
     assert up.start(new_run(), "fine")["ok"]
@@ -73,7 +73,7 @@ def test_an_image_that_is_not_there(up: World) -> None:
 
 def test_all_missing_credentials_are_named_at_once(up: World) -> None:
     wanted = 'credentials = ["github_token", "netlify_token", "git_ssh", "sentry_token:work"]'
-    up.release({"dev": "x"}, id="20261124T000000Z-eeeeee", agent_config={"dev": wanted})
+    up.release({"dev": "x"}, release="20261124T000000Z-eeeeee", agent_config={"dev": wanted})
     up.credential("netlify_token", "default", token="here")
     up.credential("git_ssh", "default", username="only one field")
     answer = up.start(new_run())
@@ -103,7 +103,7 @@ def test_a_name_that_a_stranger_took(up: World) -> None:
 
 def test_a_network_that_a_stranger_made(up: World) -> None:
     up.name = up.name + "-n"
-    up.release({"dev": "x"}, id="20261124T000000Z-ffffff")
+    up.release({"dev": "x"}, release="20261124T000000Z-ffffff")
     docker("network", "create", f"al-{up.name}")
     try:
         assert up.start(new_run())["error"] == "conflict"
@@ -143,7 +143,9 @@ def test_the_socket_is_for_owner_and_group(up: World) -> None:
     assert up.socket.stat().st_mode & 0o777 == 0o660
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\0\0\0\2\0\0\0\0{]", b"\0\0\0\2\0\0\0\0[]", b"\0\0"])
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\0\0\0\2\0\0\0\0{]", b"\0\0\0\2\0\0\0\0[]", b"\0\0"]
+)
 def test_nonsense_ends_that_connection_only(up: World, data: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as raw:
         raw.settimeout(10)

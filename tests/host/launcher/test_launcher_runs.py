@@ -9,7 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from launcher_world import Client, World, docker, exit_of, lines, new_run
+
+from tests.host.launcher.launcher_world import Client, World, docker, exit_of, lines, new_run
 
 
 def test_a_run_gets_its_prompt_and_ends_with_its_code(world: World) -> None:
@@ -128,7 +129,9 @@ def test_the_self_termination_timer_ends_the_run_with_124(world: World) -> None:
 
 
 def test_running_again_is_asked_for_with_a_command_of_the_image(world: World) -> None:
-    world.release({"dev": "al-rerun; exit 0\n", "other": "al-rerun; al-exit 17\n", "bad": "al-exit 300 || echo refused\n"})
+    world.release(
+        {"dev": "al-rerun; exit 0\n", "other": "al-rerun; al-exit 17\n", "bad": "al-exit 300 || echo refused\n"}
+    )
     world.launch()
     assert world.finish(new_run())[0]["exit_code"] == 42
     assert world.finish(new_run(), "other")[0]["exit_code"] == 17
@@ -138,8 +141,9 @@ def test_running_again_is_asked_for_with_a_command_of_the_image(world: World) ->
 
 
 def test_orphans_are_reaped_while_the_run_goes_on(world: World) -> None:
-    script = "for i in $(seq 50); do (sleep 0.01 & exec true) & done; sleep 0.5; ps_z=$(grep -l '^State:.Z' /proc/[0-9]*/status | wc -l); echo zombies=$ps_z\n"
-    world.release({"dev": script.replace("; sleep 0.5", "; wait; sleep 0.5")})
+    orphans = "for i in $(seq 50); do (sleep 0.01 & exec true) & done; wait; sleep 0.5\n"
+    count = "echo zombies=$(grep -l '^State:.Z' /proc/[0-9]*/status | wc -l)\n"
+    world.release({"dev": orphans + count})
     world.launch()
     assert "zombies=0\n" in world.finish(new_run())[1]
 
@@ -208,7 +212,7 @@ def test_several_requests_on_one_connection(world: World) -> None:
 
 def test_what_docker_shows_holds_no_secret(world: World) -> None:
     world.release(
-        {"dev": "echo ${#GITHUB_TOKEN} $(cat /credentials/github_token/default/token | wc -c)\nls /credentials\nsleep 2\n"},
+        {"dev": "echo ${#GITHUB_TOKEN} $(wc -c < /credentials/github_token/default/token)\nls /credentials\nsleep 2\n"},
         agent_config={"dev": 'credentials = ["github_token"]'},
     )
     world.credential("github_token", "default", token="canary-token-1")

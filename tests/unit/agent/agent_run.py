@@ -53,7 +53,12 @@ class Box:
         return subprocess.CompletedProcess([], process.returncode, out, err)
 
     def run(
-        self, command: Sequence[str] | str, prompt: bytes = b"", *, inherited: Mapping[str, str] | None = None, **more: Any
+        self,
+        command: Sequence[str] | str,
+        prompt: bytes = b"",
+        *,
+        inherited: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command, or a shell script, to its end."""
         return self.feed(frame(command, prompt, **more), inherited)

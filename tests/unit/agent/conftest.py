@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from agent_run import Box
+
+from tests.unit.agent.agent_run import Box
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def test_every_file_exists_and_paths_stay_inside() -> None:
 
 def test_everything_that_the_dockerfile_copies_is_there() -> None:
     names = context()
-    for source in re.findall(r"^COPY (\S+) ", (names["Dockerfile"]).read_text(), re.M):
+    for source in re.findall(r"^COPY (\S+) ", (names["Dockerfile"]).read_text(), re.MULTILINE):
         assert source in names or any(name.startswith(source) for name in names), source
 
 

@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from agent_run import Box, frame, others, own
+
+from tests.unit.agent.agent_run import Box, frame, others, own
 
 
 def test_the_prompt_is_standard_input_to_its_last_byte(box: Box) -> None:
@@ -68,7 +69,12 @@ def test_the_environment_is_the_images_then_the_orders_then_our_own(box: Box) ->
     assert env["OTHER"] == "kept"
     assert env["FROM_IMAGE"] == "changed"
     assert env["HOME"] == f"{box.folder}/tmp"
-    assert (env["AL_AGENT"], env["AL_RUN"], env["AL_TRIGGER"], env["AL_ATTEMPT"]) == ("dev", "r0123456789", "schedule", "3")
+    assert (env["AL_AGENT"], env["AL_RUN"], env["AL_TRIGGER"], env["AL_ATTEMPT"]) == (
+        "dev",
+        "r0123456789",
+        "schedule",
+        "3",
+    )
     assert env["AL_SIGNAL_DIR"] == str(box.signals)
     assert env["GIT_TERMINAL_PROMPT"] == "0"
 

@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from agent_run import Box, others
 
 from alvps.agent.workspace import file_form
+from tests.unit.agent.agent_run import Box, others
 
 
 def variables(output: bytes) -> dict[str, str]:
@@ -29,8 +29,9 @@ def key(tmp_path: Path) -> str:
 
 
 def test_openssh_accepts_the_key_that_was_written(box: Box, key: str) -> None:
-    done = box.run('ssh-keygen -y -f "$HOME/.ssh/id_rsa" && ssh-keygen -y -f "$1/credentials/git_ssh/default/id_rsa"'.replace(
-        "$1", str(box.folder)), credentials=[git_ssh(key)])  # fmt: skip
+    copy = box.folder / "credentials" / "git_ssh" / "default" / "id_rsa"
+    script = f"ssh-keygen -y -f $HOME/.ssh/id_rsa && ssh-keygen -y -f '{copy}'"
+    done = box.run(script, credentials=[git_ssh(key)])
     assert others(done.stdout).count(b"ssh-ed25519 ") == 2, done.stderr
     file = box.folder / "tmp" / ".ssh" / "id_rsa"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -46,7 +47,9 @@ def test_the_ssh_command_uses_the_key_and_verifies(box: Box, key: str) -> None:
 
 
 def test_commits_carry_the_identity(box: Box, key: str) -> None:
-    script = "cd $HOME && git init -q r && cd r && git commit -q --allow-empty -m x && git log -1 --format='%an|%ae|%cn|%ce'"
+    script = (
+        "cd $HOME && git init -q r && cd r && git commit -q --allow-empty -m x && git log -1 --format='%an|%ae|%cn|%ce'"
+    )
     done = box.run(script, credentials=[git_ssh(key)])
     assert others(done.stdout) == b"Ada Lovelace|ada@example.org|Ada Lovelace|ada@example.org\n", done.stderr
 
@@ -79,7 +82,9 @@ def test_the_token_is_for_github_alone(box: Box) -> None:
 
 
 def test_without_a_token_git_is_left_alone(box: Box) -> None:
-    assert not [name for name in variables(box.run("env").stdout) if name.startswith(("GIT_CONFIG", "GIT_SSH", "GIT_AUTHOR"))]
+    assert not [
+        name for name in variables(box.run("env").stdout) if name.startswith(("GIT_CONFIG", "GIT_SSH", "GIT_AUTHOR"))
+    ]
 
 
 @pytest.mark.parametrize(("value", "written"), [("token", "token"), ("a\nb", "a\nb\n"), ("a\nb\n", "a\nb\n"), ("", "")])

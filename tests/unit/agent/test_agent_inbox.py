@@ -7,12 +7,12 @@ import threading
 from typing import Any
 
 import pytest
-from agent_run import BASE, Box, frame, own
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alvps import frames
 from alvps.agent import inbox
+from tests.unit.agent.agent_run import BASE, Box, frame, own
 
 names = st.text(min_size=1, max_size=20).filter(lambda t: "/" not in t and "\0" not in t and t not in {".", ".."})
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from agent_run import Box
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alvps.agent import outcome
+from tests.unit.agent.agent_run import Box
 
 
 def decide(folder: Path, code: int = 7) -> int:
@@ -58,7 +58,9 @@ def test_a_link_to_nowhere_is_still_a_request_to_run_again(tmp_path: Path) -> No
 
 
 @given(st.binary(max_size=100), st.integers(0, 255), st.booleans())
-def test_no_content_makes_a_reserved_or_impossible_code(tmp_path_factory: pytest.TempPathFactory, text: bytes, code: int, rerun: bool) -> None:  # fmt: skip
+def test_no_content_makes_a_reserved_or_impossible_code(
+    tmp_path_factory: pytest.TempPathFactory, text: bytes, code: int, rerun: bool
+) -> None:
     folder = tmp_path_factory.mktemp("signals")
     (folder / "exit").write_bytes(text)
     if rerun:

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from agent_run import Box, frame, own
 
 import alvps
+from tests.unit.agent.agent_run import Box, frame, own
 
 SHORT_GRACES = """
 import os, sys
@@ -53,7 +53,9 @@ def gone(pid: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT]
+)
 def test_signals_reach_the_command(box: Box, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
     process = begin(box, f"trap 'echo got; exit 33' {name}; echo up; while :; do sleep 0.02; done")

@@ -11,7 +11,7 @@ from alvps.cli.terminal import ago, span, table
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59.6, "60 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "2 h"), (86400, "24 h"), (172800, "2 d")],
+    [(0, "0 s"), (59.6, "60 s"), (89, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "2 h"), (172800, "2 d")],
 )
 def test_span(seconds: float, text: str) -> None:
     assert span(seconds) == text

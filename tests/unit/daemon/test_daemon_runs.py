@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from daemon_rig import ask, behave, ledger, release, rows, running, until
-from fake_launcher import FakeLauncher
+from tests.support.daemon_rig import ask, behave, ledger, release, rows, running, until
+from tests.support.fake_launcher import FakeLauncher
 
 AGENTS = {"dev": "manual = true", "ops": "manual = true\nscale = 2", "off": "manual = true\nscale = 0"}
 
@@ -128,7 +128,7 @@ def test_one_agent_that_hangs_delays_no_other(host: Path) -> None:
 
 
 def test_scale_of_agent_and_project_and_first_in_first_out(tmp_path: Path) -> None:
-    release(tmp_path, 1, {"a": "manual = true\nscale = 2", "b": "manual = true\nscale = 5"}, "scale = 3")
+    release(tmp_path, 1, {"a": "manual = true\nscale = 2", "b": "manual = true\nscale = 3"}, "scale = 3")
     behave(tmp_path, _all={"seconds": 0.03})
 
     async def scenario() -> list[str]:

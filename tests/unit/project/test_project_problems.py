@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,9 @@ from hypothesis import strategies as st
 
 from alvps.errors import Problem, ProjectInvalid
 from alvps.project import agent_config, environments, load
+from alvps.project import report as report_module
 from alvps.project import settings as project_settings
-from alvps.project.report import Report, shown
+from alvps.project.report import Report
 from alvps.project.schema import Check
 
 AGENT = 'schedule = "*/5 * * * *"\n[harness]\ncommand = ["sh", "run.sh"]\n'
@@ -304,15 +308,35 @@ def test_hostile_toml(tmp_path: Path, text: str) -> None:
     assert 1 <= len(found) < 150
 
 
-def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
-    root = project(tmp_path)
-    (root / "agents/dev").chmod(0)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user of the machine can enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Root reads everything; for a moment, be nobody."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
     try:
-        assert "cannot be read" in only(root).what
+        yield
     finally:
-        (root / "agents/dev").chmod(0o755)
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("name", ["agents", "agents/dev", CONFIG_AT, "agents/dev/ACTIONS.md", "config.toml"])
+def test_what_cannot_be_read_is_said(open_folder: Path, name: str) -> None:
+    root = project(open_folder)
+    (root / name).chmod(0)
+    with without_privileges():
+        problem = only(root)
+    (root / name).chmod(0o755)
+    assert problem.where == name
+    assert "cannot be read: Permission denied" in problem.what
 
 
 _toml_values = st.recursive(
@@ -344,7 +368,7 @@ def test_any_values_are_used_or_said(values: dict[str, object], check: Check) ->
     report = Report()
     used = check(values, report.at("f"))
     for key in values:
-        about = f"f: {key if key.isascii() and key.isidentifier() else shown(key)}"
+        about = f"f: {report_module._step(key).removeprefix('.')}"
         assert key in used or any(problem.where.startswith(about) for problem in report.problems), key
     assert all(str(problem).isprintable() and len(str(problem)) < 600 for problem in report.problems)
 
