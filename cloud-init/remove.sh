@@ -65,9 +65,12 @@ main() {
       if getent group "$name" >/dev/null; then groupdel "$name"; fi
     done
   else
-    for name in action-llama action-llama-launcher; do
-      if [ -e "/var/lib/$name" ]; then left "/var/lib/$name and the account that owns it (--purge removes both)"; fi
-    done
+    if [ -e /var/lib/action-llama ]; then
+      left "the history of runs in /var/lib/action-llama, and its account (--purge removes both)"
+    fi
+    if [ -e /var/lib/action-llama-launcher ]; then
+      left "credentials in /var/lib/action-llama-launcher, and their account (--purge removes both)"
+    fi
   fi
   left "Docker, its images and the installed packages"
   left "settings of the bootstrap: ssh keys only, security updates, journal and Docker logs within bounds"

@@ -105,9 +105,11 @@ def docker_lines(
 def docker_pipe(source: Sequence[str], target: Sequence[str], *, what: str, timeout: float = 600.0) -> None:
     """`docker SOURCE | docker TARGET`. Raises ProvisionFailed with what either of them said."""
     first_argv, second_argv = ["docker", *source], ["docker", *target]
-    with subprocess.Popen(
-        first_argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as first:
+    try:
+        first = subprocess.Popen(first_argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except FileNotFoundError:
+        raise _no_docker() from None
+    with first:
         try:
             second = subprocess.run(second_argv, stdin=first.stdout, capture_output=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from alvps.cli.options import environment_option, json_option, project_option
 from alvps.errors import AlError
+
+if TYPE_CHECKING:
+    from alvps.logs import Entry
+    from alvps.project.environments import Environment
 
 FAILED = 1
 SUCCEEDED = ("completed", "rerun")
@@ -22,67 +27,52 @@ SUCCEEDED = ("completed", "rerun")
 @project_option
 @environment_option
 @json_option
-def command(agent: str, prompt: str | None, follow: bool, project: Path, env_name: str | None, as_json: bool) -> int:
+def command(*, agent: str, prompt: str | None, follow: bool, project: Path, env_name: str | None, as_json: bool) -> int:
     """Start AGENT now. It is queued when all its slots are busy.
 
     Prints the run's id as soon as the run is safely recorded on the host.
     """
-    from alvps.cli.host import connect_to, control
+    from alvps.cli.host import control, open_session
     from alvps.project.environments import resolve
-    from alvps.push.session import HostSession
 
     environment = resolve(project, env_name)
-    with connect_to(environment) as connection:
-        with HostSession(connection, environment) as session:
-            run = control(session, "POST", "/runs", {"agent": agent} | ({"prompt": prompt} if prompt else {}))["run"]
-            if not follow:
-                click.echo(
-                    json.dumps({"run": run}) if as_json else f"started {run} (follow it with `al logs -f --run {run}`)"
-                )
-                return 0
-            if not as_json:
-                click.echo(f"started {run}", err=True)
-            ended = _follow(session, environment, run, as_json=as_json)
+    with open_session(environment) as session:
+        run = control(session, "POST", "/runs", {"agent": agent} | ({"prompt": prompt} if prompt else {}))["run"]
+    if not follow:
+        click.echo(json.dumps({"run": run}) if as_json else f"started {run} (al logs -f --run {run})")
+        return 0
+    if not as_json:
+        click.echo(f"started {run}", err=True)
+    end = _follow(environment, run, as_json=as_json)
+    state = end.fields["state"]
     if as_json:
-        click.echo(json.dumps(ended))
-    elif ended["state"] in SUCCEEDED:
-        click.echo(f"{run} {ended['state']}", err=True)
-    else:
-        raise AlError(f"run {run} of {agent}: {ended['state']}", hint=ended.get("reason"))
-    return 0 if ended["state"] in SUCCEEDED else FAILED
+        code = end.fields.get("exit_code")
+        click.echo(json.dumps({"run": run, "state": state, "exit_code": None if code is None else int(code)}))
+        return 0 if state in SUCCEEDED else FAILED
+    if state not in SUCCEEDED:
+        raise AlError(f"run {run} of {agent}: {state}", hint=end.fields.get("reason"))
+    click.echo(f"{run} {state}", err=True)
+    return 0
 
 
-def _follow(session: Any, environment: Any, run: str, *, as_json: bool) -> dict[str, Any]:
-    """Print the run's log while it runs and return how it ended."""
-    import threading
+def _follow(environment: Environment, run: str, *, as_json: bool) -> Entry:
+    """Print the run's log until the daemon's line that says how it ended, and return that line.
 
-    from alvps.cli.host import connect_to, control
+    The journal keeps the order in which it was written to, and Docker hands over a container's last line before it
+    reports the exit: so when the daemon's line comes, everything that the run printed has come.
+    """
+    from alvps.cli.host import connect_to
     from alvps.cli.terminal import has_color
     from alvps.logs import Query, render, stream
 
-    ended: list[dict[str, Any]] = []
-    color = has_color()
-    log_connection = connect_to(environment)
-
-    def wait_for_end() -> None:
-        try:
-            while True:
-                state = control(session, "GET", f"/runs/{run}?wait=30")
-                if state["finished"]:
-                    ended.append(state)
-                    return
-        finally:
-            log_connection.close()
-
-    waiter = threading.Thread(target=wait_for_end, name="wait-for-run", daemon=True)
-    waiter.start()
-    query = Query(run=run, follow=True)
-    for entry in stream(lambda: log_connection, query, stop=lambda: not waiter.is_alive()):
+    color = has_color(sys.stdout)
+    for entry in stream(lambda: connect_to(environment), Query(run=run, follow=True), on_lost=_lost):
         if not as_json:
             click.echo(render(entry, color=color))
-    waiter.join()
-    if not ended:
-        raise AlError(
-            f"the connection was lost while run {run} was going on", hint=f"`al logs --run {run}` shows its log"
-        )
-    return ended[0]
+        if entry.component == "daemon" and entry.text.startswith("run finished"):
+            return entry
+    raise AlError(f"the log of run {run} ended before the run did", hint=f"al logs --run {run}")
+
+
+def _lost(reason: str) -> None:
+    click.echo(f"connection lost ({reason}), resuming", err=True)

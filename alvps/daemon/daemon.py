@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Coroutine
 
@@ -17,6 +16,7 @@ from alvps.daemon.release import load_current
 from alvps.daemon.reload import Reload, install
 from alvps.daemon.status import Status
 from alvps.daemon.ticker import Ticker
+from alvps.daemon.waiting import happens
 from alvps.gateway.control import control_app
 from alvps.gateway.public import public_app
 from alvps.gateway.serve import Servers
@@ -77,7 +77,7 @@ class Daemon:
             "ticks": _ticks(ticker, link),
             "history": _prune(engine),
             "status line": self._status_line(engine, status),
-            "readiness": self._become_ready(engine, link),
+            "readiness": self._become_ready(engine, link, ticker),
             "watchdog": self._feed_watchdog(engine.store),
         }
         tasks = {asyncio.create_task(part, name=name) for name, part in parts.items()}
@@ -94,10 +94,11 @@ class Daemon:
                     stop.set()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)
         return code
 
-    async def _become_ready(self, engine: Engine, link: Link) -> None:
+    async def _become_ready(self, engine: Engine, link: Link, ticker: Ticker) -> None:
         while True:
             try:
                 await engine.launcher.ready(engine.release.id)
@@ -109,6 +110,7 @@ class Daemon:
                 log.warning("launcher not ready", reason=error.message)
                 break
         await link.heard.wait()
+        await ticker.looked.wait()
         self._notifier.ready()
         log.info("daemon ready", release=engine.release.id)
 
@@ -144,8 +146,7 @@ class Daemon:
 
 
 async def _ticks(ticker: Ticker, link: Link) -> None:
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(link.compared.wait(), FIRST_LIST)
+    await happens(link.heard, FIRST_LIST)
     await ticker.run()
 
 

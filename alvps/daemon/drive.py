@@ -17,6 +17,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from alvps.daemon.backoff import Backoff
 from alvps.daemon.launcher import STOP_GRACE, Container, Launcher, LauncherGone, Refused
 from alvps.daemon.outcome import Exit, Vanished, Verdict, verdict
+from alvps.daemon.waiting import happens
 from alvps.errors import AlError
 from alvps.journal import get_logger
 from alvps.store import runs
@@ -271,8 +272,7 @@ class Drive:
         await self._desk.commit(runs.waits, run.run, reason)
 
     async def _pause(self, timeout: float | None) -> None:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), timeout)
+        await happens(self._wake, timeout)
 
 
 def exit_of(container: Container) -> Exit:

@@ -273,4 +273,5 @@ class Engine:
         for task in tasks:
             task.cancel()
         self.waiters.close()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)

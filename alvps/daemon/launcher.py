@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alvps import frames
+from alvps.daemon.waiting import within
 from alvps.errors import AlError
 
 START_TIMEOUT = 150.0  # seconds: an engine under load creates containers slowly; the launcher gives up earlier
@@ -103,7 +104,7 @@ class Launcher:
         try:
             writer.write(frames.pack({"verb": "watch"}))
             await writer.drain()
-            yield await asyncio.wait_for(_read(reader), ANSWER_TIMEOUT)
+            yield await within(ANSWER_TIMEOUT, _read(reader))
             while True:
                 yield await _read(reader)
         except asyncio.TimeoutError as error:
@@ -117,7 +118,7 @@ class Launcher:
         """One request and its answer. Raises Refused, LauncherGone."""
         async with self._starts if message["verb"] == "start" else self._others:
             try:
-                return checked(await asyncio.wait_for(self._exchange(message, blob), timeout))
+                return checked(await within(timeout, self._exchange(message, blob)))
             except asyncio.TimeoutError as error:
                 raise LauncherGone(f"the launcher did not answer `{message['verb']}` in {timeout:.0f} s") from error
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 
 from alvps.daemon.backoff import Backoff
 from alvps.daemon.plan import Clock
 from alvps.daemon.timetable import Line, Timetable
+from alvps.daemon.waiting import happens
 from alvps.journal import get_logger
 from alvps.store import schedules, ticks
 from alvps.store.errors import StoreUnavailable
@@ -41,6 +41,7 @@ class Ticker:
         self._on_decided = on_decided
         self._on_moved = on_moved
         self._changed = asyncio.Event()
+        self.looked = asyncio.Event()  # once: at start every schedule has been asked, or the disk takes nothing
         self._lock = asyncio.Lock()  # a timetable is not replaced while it is being examined
         self.table = Timetable((), {}, 0)
 
@@ -62,10 +63,12 @@ class Ticker:
                 async with self._lock:
                     await self._decide()
             except StoreUnavailable as error:
+                self.looked.set()
                 pause = backoff.next()
                 log.critical("ticks not stored", reason=error.message, retry_in=pause)
                 await asyncio.sleep(pause)
                 continue
+            self.looked.set()
             backoff.reset()
             await self._wait()
 
@@ -97,8 +100,7 @@ class Ticker:
     async def _wait(self) -> None:
         due = self.table.next_due()
         delay = LOOK_UP if due is None else min(LOOK_UP, max(0.0, due - self._clock()))
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), delay)
+        await happens(self._changed, delay)
         self._changed.clear()
 
     async def _clock_was_set(self, by: float) -> None:

@@ -28,22 +28,22 @@ def control_app(operator: Operator) -> Application:
 
 
 def _add_questions(app: Application, operator: Operator) -> None:
-    @app.get("/status")
+    @app.get("/status", ignore_body=False)
     async def status(_request: Request) -> HTTPResponse:
         return answer(await operator.status())
 
-    @app.get("/ready")
+    @app.get("/ready", ignore_body=False)
     async def ready(request: Request) -> HTTPResponse:
         active, reasons = await operator.readiness(_query(request, "release"))
         return answer({"ready": not reasons, "release": active, "reasons": reasons}, 503 if reasons else 200)
 
-    @app.get("/runs")
+    @app.get("/runs", ignore_body=False)
     async def list_runs(request: Request) -> HTTPResponse:
         agent = _query(request, "agent")
         limit = _number(request, "limit", 20, MAX_LIST)
         return answer({"runs": await operator.runs(agent, limit)})
 
-    @app.get("/runs/<run:str>")
+    @app.get("/runs/<run:str>", ignore_body=False)
     async def one_run(request: Request, run: str) -> HTTPResponse:
         return answer(await operator.run(run, _number(request, "wait", 0, MAX_WAIT)))
 

@@ -69,6 +69,7 @@ class Run:
             "exit_code": self.exit_code,
             "oom": self.oom,
             "finished": self.finished,
+            "container": self.container,
         }
 
 

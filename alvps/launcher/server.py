@@ -94,7 +94,7 @@ class Server:
             await _send(writer, failure(refused))
             with suppress(
                 asyncio.TimeoutError
-            ):  # a caller that is still writing would get no answer, but a broken pipe
+            ):  # else a caller that still writes gets a broken pipe
                 await asyncio.wait_for(reader.read(1), GOODBYE)
             return
         while True:
@@ -158,7 +158,8 @@ class Server:
                 await _send(writer, failure(refused))
                 return
             await _send(writer, {"ok": True, "runs": [run.wire() for run in runs]})
-            told = {(run.key.run, run.key.attempt) for run in runs if run.state == "exited"}
+            # By container: one that was never started is replaced by another for the same run and attempt.
+            told = {run.container for run in runs if run.state == "exited"}
             while True:
                 due = asyncio.ensure_future(news.get())
                 await asyncio.wait({due, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -169,7 +170,7 @@ class Server:
                 if message is None:
                     self._log.warning("watcher cut off", reason="it does not read")
                     return
-                if message["event"] == "exit" and (message["run"], message["attempt"]) in told:
+                if message["event"] == "exit" and message["container"] in told:
                     continue
                 await _send(writer, message)
         finally:

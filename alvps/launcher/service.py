@@ -136,7 +136,4 @@ async def _ended(news: asyncio.Queue[Message | None], live: dict[str, Run], seco
         if message is None or message == {"event": "docker", "up": False}:
             raise docker_down("the Docker engine went away while the run was being stopped")
         if message["event"] == "exit":
-            ended = (message["run"], message["attempt"])
-            for container, run in list(live.items()):
-                if (run.key.run, run.key.attempt) == ended:
-                    del live[container]
+            live.pop(message["container"], None)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SETTINGS = ".env.toml"
 PROTOCOL = 1
-_CHUNK = 1 << 20
+_CHUNK = 256 << 10  # what a cut line can cost again, at most
+_WORTH_A_FRAME = 64 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
 def chunks(
     wanted: Wanted, entries: Sequence[Entry], tell: Callable[[int], None] = lambda _: None
 ) -> Iterator[tuple[bytes, bool]]:
-    """The contents one after the other, cut into pieces of 1 MiB; each compressed (True) where that helps.
+    """The contents one after the other, cut into pieces of 256 KiB; each compressed (True) where that helps.
 
     `tell` is called with the number of bytes read so far.
     """
@@ -129,6 +130,10 @@ def _pieces(wanted: Wanted, entries: Sequence[Entry]) -> Iterator[bytes]:
             while len(waiting) >= _CHUNK:
                 yield bytes(waiting[:_CHUNK])
                 del waiting[:_CHUNK]
+        # A frame that ends with a file: whatever is cut later, this file is there.
+        if len(waiting) >= _WORTH_A_FRAME:
+            yield bytes(waiting)
+            waiting.clear()
     if waiting:
         yield bytes(waiting)
 

@@ -40,6 +40,11 @@ class Connection:
         """`user@address:port`, for messages."""
         return self._target.settings.label
 
+    @property
+    def user(self) -> str:
+        """The account on the host."""
+        return self._target.settings.user
+
     def open(self, argv: Sequence[str]) -> Channel:
         """Start a command. Its words reach the far side as they are, whatever they contain.
 

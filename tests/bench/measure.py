@@ -41,4 +41,5 @@ def machine() -> str:
     """This machine in a line."""
     memory = int(Path("/proc/meminfo").read_text().split()[1]) >> 20
     load = os.getloadavg()[0]
-    return f"{os.cpu_count()} CPUs, {memory} GiB, {platform.platform()}, Python {platform.python_version()}, load {load:.1f}"
+    system = f"{platform.platform()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} CPUs, {memory} GiB, {system}, load {load:.1f}"

@@ -172,25 +172,28 @@ async def running(host: Path, clock: Callable[[], float] = time.time, *, ready: 
 class Process:
     """A daemon in its own process."""
 
-    def __init__(self, host: Path, **environ: str) -> None:
+    def __init__(self, host: Path, *, starter: tuple[str, int] | None = None, **environ: str) -> None:
+        """`starter`: a program that is given a descriptor and the arguments, and execs them."""
         chosen = options(host)
+        before = (sys.executable, "-c", starter[0], str(starter[1])) if starter else (sys.executable,)
         self.host = host
         self.port = chosen.listen[1]
         (host / "run" / "control.sock").unlink(missing_ok=True)
         self.log = (host / "daemon.log").open("ab")
         self.process = subprocess.Popen(
             [
-                sys.executable,
+                *before,
                 *("-m", "alvps.daemon", "--root", str(chosen.root), "--state", str(chosen.state)),
                 *("--run", str(chosen.run), "--launcher", str(chosen.launcher), "--listen", f"127.0.0.1:{self.port}"),
             ],
             stderr=self.log,
             stdin=subprocess.DEVNULL,
+            pass_fds=(starter[1],) if starter else (),
             env={**os.environ, **environ},
         )
 
     async def up(self) -> None:
-        await until(lambda: (self.host / "run" / "control.sock").exists(), "the control socket")
+        await until((self.host / "run" / "control.sock").exists, "the control socket")
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -1,7 +1,7 @@
 """A launcher that speaks the real protocol on a real socket and runs nothing.
 
-Its "containers" are timers, and a folder of files is its engine: they outlive this process, as containers outlive the
-launcher. `ledger` has a line for everything that ever happened to a container; tests compare the daemon's store with it.
+Its "containers" are timers, and a folder of files is its engine: they outlive this process, as containers outlive
+the launcher. `ledger` has a line for everything that ever happened to a container; tests compare the daemon's store with it.
 
     python fake_launcher.py FOLDER          socket at FOLDER/launcher.sock, behaviour from FOLDER/behaviour.json
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -57,7 +56,7 @@ class FakeLauncher:
 
     # Server
 
-    async def __aenter__(self) -> FakeLauncher:
+    async def __aenter__(self) -> FakeLauncher:  # noqa: PYI034 - typing.Self is not in Python 3.10
         self.socket.unlink(missing_ok=True)
         self.server = await asyncio.start_unix_server(self.serve, str(self.socket), backlog=1000)
         for item in self.containers.values():
@@ -248,4 +247,4 @@ async def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main(Path(os.path.abspath(sys.argv[1]))))
+        asyncio.run(main(Path(sys.argv[1]).resolve()))

@@ -62,10 +62,10 @@ if words[:2] == ["image", "inspect"]:
 if words[0] == "build":
     data = sys.stdin.buffer.read()
     tag = words[words.index("--tag") + 1]
-    print("Step 1/1 : FROM something")
+    open(state + "/building", "w").write(str(os.getpid()))
+    print("Step 1/1 : FROM something", flush=True)
     if os.path.exists(state + "/build-hangs"):
         import time
-        open(state + "/building", "w").write(str(os.getpid()))
         time.sleep(60)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         text = archive.extractfile("Dockerfile").read().decode()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ class World:
     image: str
     name: str = field(default_factory=lambda: "al-test-launcher-" + secrets.token_hex(3))
     process: subprocess.Popen[bytes] | None = None
+    _told: socket.socket | None = None
+    _messages: list[str] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
@@ -128,27 +131,32 @@ class World:
         ]
 
     def launch(
-        self, *extra: str, code: str | None = None, env: Mapping[str, str] | None = None
+        self, *extra: str, code: str | None = None, env: Mapping[str, str] | None = None, wait: bool = True
     ) -> subprocess.Popen[bytes]:
-        """Start a launcher process and wait for its readiness; `code` replaces `-m alvps.launcher`."""
+        """Start a launcher process and wait for its readiness and, unless told not to, for its engine.
+
+        `code` replaces `-m alvps.launcher`.
+        """
         self.state.mkdir(parents=True, exist_ok=True)
         program = ["-c", code] if code else ["-m", "alvps.launcher"]
         notify = self.folder / f"notify-{secrets.token_hex(3)}"
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told,
-            (self.folder / "launcher.log").open("ab") as log,
-        ):
-            told.bind(str(notify))
-            told.settimeout(30)
+        if self._told:
+            self._told.close()
+        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._told.bind(str(notify))
+        self._told.settimeout(30)
+        with (self.folder / "launcher.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *program, *self.arguments(), *extra],
                 cwd="/",
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY), "NOTIFY_SOCKET": str(notify), **(env or {})},
                 stderr=log,
             )
-            while told.recv(4096) != b"READY=1":
-                pass
-        self.up()
+        while (message := self._told.recv(4096)) != b"READY=1":
+            self._messages.append(message.decode())
+        self._told.setblocking(False)
+        if wait:
+            self.up()
         return self.process
 
     def up(self) -> None:
@@ -157,6 +165,17 @@ class World:
         while not self.ask("list")["ok"]:
             assert time.monotonic() < end, "the launcher did not find the engine"
             time.sleep(0.02)
+
+    def statuses(self) -> list[str]:
+        """What the launcher has told systemd."""
+        assert self._told
+        with suppress(BlockingIOError):
+            while True:
+                self._messages.append(self._told.recv(4096).decode())
+        return self._messages
+
+    def watchdogs(self) -> int:
+        return self.statuses().count("WATCHDOG=1")
 
     def log(self) -> str:
         return (self.folder / "launcher.log").read_text()
@@ -204,6 +223,8 @@ class World:
         """End the launcher and remove every container and network that it made."""
         if self.process and self.process.poll() is None:
             self.kill()
+        if self._told:
+            self._told.close()
         identity = self.state / "installation"
         if identity.exists():
             mine = f"label=al.installation={identity.read_text().strip()}"

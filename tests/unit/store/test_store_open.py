@@ -78,7 +78,7 @@ def test_damage_is_found_and_named(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"not a database, but a text\n" * 200, b"SQLite format 3\0" + b"\xff" * 4000])
 def test_a_file_that_is_no_database(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(StoreDamaged, match="state.db is damaged"):
+    with pytest.raises(StoreDamaged, match="is damaged"):
         Store(path)
 
 
@@ -93,7 +93,7 @@ def test_somebody_elses_database(path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="cannot open .*No such file"):
+    with pytest.raises(StoreUnavailable, match="No such file"):
         Store(tmp_path / "missing" / "state.db")
 
 

@@ -1,0 +1,91 @@
+"""The bootstrap script without a host: its table, its refusals, and that half of it does nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alvps.provision import bootstrap
+from alvps.provision.resources import resource
+
+SCRIPT = bootstrap.script()
+NOBODY = 65534
+
+
+def run(script: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """As `al` runs it, but never as root: whatever it did wrong could not harm."""
+    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    return subprocess.run(
+        ["sh", "-s", "--", *arguments], input=script, capture_output=True, check=False, cwd="/", **user
+    )  # type: ignore[call-overload,no-any-return]  # mypy cannot match the dict with an overload
+
+
+def test_the_image_of_a_vps_gets_the_packages_of_the_table() -> None:
+    packages = bootstrap.packages()
+    assert set(packages) >= {"docker.io", "python3", "python3-venv", "git", "curl", "iptables", "ca-certificates"}
+    assert len(set(packages)) == len(packages)
+    assert all(package.replace("-", "").replace(".", "").isalnum() for package in packages)
+
+
+def test_the_digest_is_that_of_the_text_and_changes_with_it() -> None:
+    assert len(bootstrap.digest()) == 64
+    assert bootstrap.digest(SCRIPT) == bootstrap.digest() != bootstrap.digest(SCRIPT + b"\n")
+
+
+def test_root_is_asked_for_without_ever_waiting_for_a_password() -> None:
+    assert bootstrap.argv("--check") == ["sh", "-s", "--", "--check"]
+    assert bootstrap.argv("--check", user="admin") == ["sudo", "-n", "--", "sh", "-s", "--", "--check"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(resource("cloud-init").glob("*.sh")) + sorted(resource("docker").glob("*/*.sh"))
+)
+def test_every_script_is_posix_shell(path: Path) -> None:
+    done = subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert os.access(path, os.X_OK)
+
+
+def test_without_root_it_refuses_before_anything() -> None:
+    done = run(SCRIPT, "--digest", "0" * 64)
+    assert done.returncode == bootstrap.REFUSED
+    assert done.stdout == b"bootstrap: refused: must run as root\n"
+    assert done.stderr == b""
+
+
+def test_arguments_that_it_does_not_know_are_refused() -> None:
+    done = run(SCRIPT, "--nonsense")
+    assert done.returncode == bootstrap.REFUSED
+    assert b"--nonsense" in done.stdout
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, len(SCRIPT.rstrip()) - 1))
+def test_cut_off_anywhere_it_does_nothing(length: int) -> None:
+    done = run(SCRIPT[:length], "--digest", "0" * 64)
+    assert b"bootstrap:" not in done.stdout
+
+
+@pytest.mark.parametrize("missing", [1, 2, 10, 13, 14, 15, 20, 40])
+def test_cut_off_in_its_last_line_it_does_nothing(missing: int) -> None:
+    text = SCRIPT.rstrip()
+    done = run(text[:-missing])
+    # `main "$@"` without its redirection is still only main, which refuses: nothing may be done, it may be said.
+    assert done.stdout in {
+        b"",
+        b"bootstrap: refused: must run as root\n",
+        b"bootstrap: refused: --digest must be a sha256\n",
+    }
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_removal_cut_off_anywhere_does_nothing(seed: int) -> None:
+    text = resource("cloud-init", "remove.sh").read_bytes().rstrip()
+    done = run(text[: seed % (len(text) - len(b'main "$@" </dev/null'))])
+    assert done.stdout == b""

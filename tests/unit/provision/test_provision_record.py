@@ -1,0 +1,100 @@
+"""The record of what is being made: private, whole or not there, and found again."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from alvps.errors import UsageError
+from alvps.project.environments import Environment, list_environments, save_environment
+from alvps.provision import record
+from alvps.provision.record import Record
+from alvps.provision.teardown import find, teardown
+
+RECORD = Record(name="demo", provider="local", instance="abc", host="127.0.0.1", port=2222, container="al-vps-demo")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def folder(home: Path) -> Path:
+    return home / ".action-llama" / "environments" / "demo"
+
+
+def test_it_comes_back_as_it_was_saved(home: Path) -> None:
+    record.save(RECORD)
+    assert record.load("demo") == RECORD
+    assert [path.name for path in folder(home).iterdir()] == ["provision.json"]
+
+
+def test_only_the_owner_may_look(home: Path) -> None:
+    record.save(RECORD)
+    assert stat.S_IMODE((folder(home) / "provision.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder(home).stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder(home).parent.stat().st_mode) == 0o700
+
+
+def test_nothing_begun_is_no_record() -> None:
+    assert record.load("demo") is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "demo"}', '{"nonsense": 1}'])
+def test_a_broken_record_is_named(home: Path, text: str) -> None:
+    folder(home).mkdir(parents=True)
+    (folder(home) / "provision.json").write_text(text)
+    with pytest.raises(UsageError, match=r"provision\.json is broken"):
+        record.load("demo")
+
+
+@pytest.mark.parametrize("name", ["", "A", "a_b", "../x", "a/b", "-a", "a" * 80, "ä"])
+def test_a_name_that_no_environment_can_have_is_refused_first(name: str) -> None:
+    with pytest.raises(UsageError):
+        record.load(name)
+
+
+def test_forgetting_takes_everything_and_says_what_there_was(home: Path) -> None:
+    record.save(RECORD)
+    assert record.forget("demo") == (str(folder(home)),)
+    save_environment(Environment(name="demo", host="127.0.0.1"))
+    record.save(RECORD)
+    assert record.forget("demo") == (str(folder(home)), f"{folder(home)}.toml")
+    assert record.forget("demo") == ()
+    assert not folder(home).exists()
+    assert list_environments() == ()
+
+
+def test_an_interrupted_environment_is_found_by_its_record() -> None:
+    record.save(RECORD)
+    found = find("demo")
+    assert (found.provider, found.container, found.port) == ("local", "al-vps-demo", 2222)
+
+
+def test_an_environment_file_wins_over_the_record() -> None:
+    record.save(RECORD)
+    save_environment(Environment(name="demo", host="10.0.0.1"))
+    assert find("demo").host == "10.0.0.1"
+
+
+def test_what_was_never_made_cannot_be_torn_down() -> None:
+    with pytest.raises(UsageError, match="no environment 'demo'"):
+        teardown("demo")
+
+
+def test_forget_contacts_nobody_and_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record.save(RECORD)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    report = teardown("demo", forget=True)
+    assert report.removed == (str(folder(home)),)
+    assert report.left == ("everything on al-vps-demo: it was not contacted",)
+
+
+def test_a_machine_of_a_kind_that_this_version_does_not_know_is_kept() -> None:
+    save_environment(Environment(name="demo", host="10.0.0.1", provider="hetzner"))
+    with pytest.raises(UsageError, match="hetzner"):
+        teardown("demo")
+    assert list_environments() == ("demo",)
