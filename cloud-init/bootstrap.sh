@@ -42,6 +42,7 @@ LAUNCHER=action-llama-launcher
 
 step=start
 changed=no
+scratch=/run/action-llama-bootstrap.$$
 
 say() { printf 'bootstrap: %s\n' "$*"; }
 did() { changed=yes; say "$*"; }
@@ -52,6 +53,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # shellcheck disable=SC2317,SC2329 # called by the trap
 leaving() {
   code=$?
+  rm -f "$scratch" "$scratch.rules"
   if [ "$code" -ne 0 ] && [ -n "$step" ]; then
     say "failed at: $step (exit code $code); run it again once that is mended, it goes on where it stopped"
   fi
@@ -62,16 +64,14 @@ leaving() {
 # (A variable and not a status: a function called as a condition would lose `set -e` in its body.)
 put() {
   put=same
+  cat >"$scratch"
+  if [ -f "$1" ] && cmp -s "$scratch" "$1" && [ "$(stat -c %a "$1")" = "${2#0}" ]; then return 0; fi
   mkdir -p "$(dirname "$1")"
   new=$(mktemp "$(dirname "$1")/.al-new.XXXXXX")
-  cat >"$new"
+  cat "$scratch" >"$new"
   chmod "$2" "$new"
-  if [ -f "$1" ] && cmp -s "$new" "$1" && [ "$(stat -c %a "$1")" = "${2#0}" ]; then
-    rm -f "$new"
-  else
-    mv -f "$new" "$1"
-    put=changed
-  fi
+  mv -f "$new" "$1"
+  put=changed
 }
 
 # folder PATH OWNER GROUP MODE
@@ -380,9 +380,8 @@ firewall() {
     if [ -z "$reason" ]; then guarded=yes; fi
   fi
   folder "$ETC/firewall.d" root root 0755
-  firewall_rules "$guarded" "$(ssh_ports)" >"/run/action-llama-firewall.$$"
-  put "$rules" 0644 <"/run/action-llama-firewall.$$"
-  rm -f "/run/action-llama-firewall.$$"
+  firewall_rules "$guarded" "$(ssh_ports)" >"$scratch.rules"
+  put "$rules" 0644 <"$scratch.rules"
   fresh=$put
   # A unit of its own and not nftables.service: the distribution's rule set begins with `flush ruleset`, which would
   # take Docker's rules away at every reload.

@@ -6,6 +6,7 @@ moment it happens and nothing has to be asked again and again.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,10 +24,14 @@ class Console:
     over: bool = False
     lines: list[str] = field(default_factory=list)
     _rest: str = ""
+    # A piece may end within a character.
+    _decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
 
     def feed(self, piece: bytes) -> Iterator[str]:
         """The bootstrap's lines that the piece completes."""
-        self._rest += piece.decode(errors="replace")
+        self._rest += self._decoder.decode(piece)
         *whole, self._rest = self._rest.split("\n")
         for raw in whole:
             line = _CONTROL.sub("", raw).rstrip()

@@ -13,7 +13,7 @@ from alvps.errors import AlError
 
 FIELD_NAME = TYPE_NAME
 MAX_VALUE = 256 << 10  # bytes; the largest real ones are service-account keys of some KB
-_TRIES = 5
+_TRIES = 1000  # each takes well under a millisecond
 
 
 def field_names(folder: Path) -> tuple[str, ...]:
@@ -30,21 +30,24 @@ def read_fields(folder: Path) -> dict[str, str] | None:
     """Every field's value, all of one version of the instance; None if there is no such folder. Raises AlError."""
     for _ in range(_TRIES):
         try:
-            # The folder is held open: if it is replaced meanwhile, this goes on reading the one that it began with …
+            # Held open, so that a replacement in the middle does not mix two versions …
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise AlError(f"cannot read {folder}: {error.strerror}") from error
         try:
-            return {name: _value(folder, name, descriptor) for name in _names(descriptor)}
-        except FileNotFoundError:
-            continue  # … until its files are removed; then the new one is there to be read
+            fields = _read_all(folder, descriptor)
+            # … and looked for again: what is replaced loses its files one by one, but only after it has lost its name.
+            if _is_at(folder, descriptor):
+                if fields is None:
+                    raise AlError(f"{folder} has a link that leads nowhere")
+                return fields
         except OSError as error:
             raise AlError(f"cannot read {folder}: {error.strerror}") from error
         finally:
             os.close(descriptor)
-    raise AlError(f"{folder} has a link that leads nowhere, or is replaced all the time")
+    raise AlError(f"{folder} is replaced again and again")
 
 
 def make(folder: Path, fields: Mapping[str, str]) -> None:
@@ -70,6 +73,20 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _read_all(folder: Path, descriptor: int) -> dict[str, str] | None:
+    try:
+        return {name: _value(folder, name, descriptor) for name in _names(descriptor)}
+    except FileNotFoundError:
+        return None
+
+
+def _is_at(folder: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(descriptor))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _names(folder: Path | int) -> tuple[str, ...]:

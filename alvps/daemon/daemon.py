@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
 
 from alvps.daemon.engine import Engine
 from alvps.daemon.launcher import Launcher, LauncherGone, Refused
@@ -48,26 +50,25 @@ class Daemon:
         # The release first: without one there is nothing to do, and nothing should be made on the disk.
         release = await asyncio.to_thread(load_current, self._options.root)
         store = await asyncio.to_thread(Store, self._options.database)
-        try:
+        async with AsyncExitStack() as at_the_end:  # what was begun last ends first
+            at_the_end.push_async_callback(asyncio.to_thread, store.close)
             launcher = Launcher(self._options.launcher)
             engine = Engine(store, launcher, RunIds(await store.read(runs.newest_id)), release, self._clock)
+            at_the_end.push_async_callback(engine.close)
             ticker = Ticker(store, engine.ids, self._clock, engine.decided, engine.moved.set)
             link = Link(launcher, engine)
             await engine.restore()
             await install(engine, ticker, release)
-            status = Status(engine, ticker, link, started_ms)
+            status = Status(engine, ticker, started_ms)
             reload = Reload(self._options.root, engine, ticker, launcher, self._tell_reload)
             operator = Operator(engine, link, status, reload)
             servers = Servers()
+            at_the_end.push_async_callback(servers.stop)
             await servers.start(control_app(operator), [unix_listener(self._options.control)])
             await servers.start(public_app(operator), handed_over("public") or [tcp_listener(*self._options.listen)])
+            at_the_end.callback(engine.waiters.close)  # who waits for a run is told how it stands
             log.info("daemon started", release=release.id, agents=len(release.agents), unfinished=engine.live.total)
             code = await self._work(stop, engine, ticker, link, status)
-            engine.waiters.close()  # who waits for a run is told how it stands
-            await servers.stop()
-            await engine.close()
-        finally:
-            await asyncio.to_thread(store.close)
         log.info("daemon stopped")
         return code
 
@@ -80,22 +81,23 @@ class Daemon:
             "readiness": self._become_ready(engine, link, ticker),
             "watchdog": self._feed_watchdog(engine.store),
         }
-        tasks = {asyncio.create_task(part, name=name) for name, part in parts.items()}
+        tasks: set[asyncio.Task[Any]] = {asyncio.create_task(part, name=name) for name, part in parts.items()}
         stopping = asyncio.create_task(stop.wait())
         code = 0
-        while not stopping.done():
-            done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done & tasks:
-                tasks.discard(task)
-                if task.exception():
-                    # Half a daemon is worse than one that is started anew.
-                    log.error("part failed", part=task.get_name(), exc_info=task.exception())
-                    code = 1
-                    stop.set()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=1)
+        try:
+            while not stopping.done():
+                done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done & tasks:
+                    tasks.discard(task)
+                    if not task.cancelled() and task.exception():
+                        # Half a daemon is worse than one that is started anew.
+                        log.error("part failed", part=task.get_name(), exc_info=task.exception())
+                        code = 1
+                        stop.set()
+        finally:
+            for task in tasks | {stopping}:
+                task.cancel()
+            await asyncio.wait(tasks | {stopping}, timeout=1)
         return code
 
     async def _become_ready(self, engine: Engine, link: Link, ticker: Ticker) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from alvps.daemon.engine import Engine
-from alvps.daemon.link import Link
 from alvps.daemon.ticker import Ticker
 from alvps.store import pauses
 from alvps.store.history import Last, last_of
@@ -24,10 +23,9 @@ def iso(ms: int | None) -> str | None:
 class Status:
     """Looks at everything, changes nothing."""
 
-    def __init__(self, engine: Engine, ticker: Ticker, link: Link, started_ms: int) -> None:
+    def __init__(self, engine: Engine, ticker: Ticker, started_ms: int) -> None:
         self._engine = engine
         self._ticker = ticker
-        self._link = link
         self._started_ms = started_ms
 
     async def full(self) -> dict[str, Any]:

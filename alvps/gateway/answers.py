@@ -22,6 +22,10 @@ class BadRequest(AlError):
     """What was sent is not what is asked for."""
 
 
+class TooLarge(AlError):
+    """The request has too many bytes."""
+
+
 def answer(body: dict[str, Any], status: int = 200) -> HTTPResponse:
     """An answer."""
     return HTTPResponse(json.dumps(body) + "\n", status=status, content_type="application/json")
@@ -46,10 +50,5 @@ class Errors(ErrorHandler):
 
 
 def _status(error: AlError) -> int:
-    if isinstance(error, Unknown):
-        return 404
-    if isinstance(error, NotNow):
-        return 409
-    if isinstance(error, BadRequest):
-        return 400
-    return 503 if isinstance(error, StoreUnavailable) else 500
+    kinds = {BadRequest: 400, TooLarge: 413, Unknown: 404, NotNow: 409, StoreUnavailable: 503}
+    return next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)

@@ -8,11 +8,13 @@ from typing import Any
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from alvps.gateway.answers import BadRequest, Errors, answer
+from alvps.gateway.answers import BadRequest, Errors, TooLarge, answer
 from alvps.gateway.operator import Operator
 from alvps.gateway.serve import Application, application
 
 MAX_BODY = 1 << 20
+# Up to here a body is read although it is too large: one that is cut off is a reset connection, not an answer.
+MAX_READ = 16 << 20
 MAX_PROMPT = 256 << 10  # bytes of UTF-8
 MAX_WAIT = 3600  # seconds
 MAX_LIST = 1000
@@ -20,7 +22,7 @@ MAX_LIST = 1000
 
 def control_app(operator: Operator) -> Application:
     """The application on the control socket."""
-    app = application("alvps-control", max_body=MAX_BODY, answer_within=MAX_WAIT + 60)
+    app = application("alvps-control", max_body=MAX_READ, answer_within=MAX_WAIT + 60)
     app.error_handler = Errors()
     _add_questions(app, operator)
     _add_orders(app, operator)
@@ -90,7 +92,9 @@ def _add_orders(app: Application, operator: Operator) -> None:
 
 
 def _body(request: Request, fields: dict[str, type], *, needed: tuple[str, ...]) -> dict[str, Any]:
-    """The body, an object with these fields and no others. Raises BadRequest."""
+    """The body, an object with these fields and no others. Raises BadRequest, TooLarge."""
+    if len(request.body or b"") > MAX_BODY:
+        raise TooLarge(f"the body has {len(request.body)} bytes, allowed are {MAX_BODY}")
     try:
         body = json.loads(request.body or b"")
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ import contextlib
 import time
 from typing import Any, NamedTuple
 
-from alvps.host import control, credentials, fsio, process, releases, units
+from alvps.host import control, credentials, fsio, process, releases, serving, units
 from alvps.host.layout import Layout
 from alvps.host.releases import Release
 from alvps.host.work import Work
@@ -32,21 +32,6 @@ class _NotServing(Exception):
     def __init__(self, reasons: list[str]) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
-
-
-def ready(layout: Layout, release: str, *, timeout: float = 3.0) -> list[str]:
-    """Why the daemon does not serve that release; empty if it does."""
-    try:
-        status, answer = control.request(layout.control, "GET", f"/ready?release={release}", timeout=timeout)
-    except (control.NoAnswer, ValueError) as error:
-        return [str(error)]
-    answer = answer if isinstance(answer, dict) else {}
-    if status == 200 and answer.get("ready") is True and answer.get("release") == release:
-        return []
-    reasons = answer.get("reasons")
-    if isinstance(reasons, list) and reasons:
-        return [str(reason) for reason in reasons]
-    return [f"the daemon serves {answer['release']}" if "release" in answer else f"the daemon answered {status}"]
 
 
 def activate(work: Work, new: Release, new_set: str | None) -> Verdict:
@@ -104,11 +89,6 @@ def resolve(work: Work) -> str | None:
     return text
 
 
-def is_pending(layout: Layout) -> bool:
-    """Whether a switch was begun and not decided."""
-    return fsio.is_plain_file(layout.at("pending.json"))
-
-
 def note_last(work: Work, release: str, result: str) -> None:
     """Keep for `al doctor` how the last push ended."""
     facts = {"release": release, "result": result, "at": releases.iso(work.now()), "by": work.by}
@@ -131,7 +111,7 @@ def _switch(work: Work, new: Release, old: Release | None, new_set: str | None, 
     same = old is not None and all(old.text(key) == new.text(key) for key in ("code_digest", "venv_digest"))
     if units.SOCKET in installed:
         units.restart_socket(layout, timeout=left)
-    return bool(installed) or not same or not _daemon_answers(layout)
+    return bool(installed) or not same or not serving.daemon_answers(layout)
 
 
 def _serve(work: Work, release: Release, *, restart: bool, deadline: float) -> None:
@@ -149,28 +129,16 @@ def _serve(work: Work, release: Release, *, restart: bool, deadline: float) -> N
             raise _NotServing([str(error)]) from error
         if status != 200:
             raise _NotServing(_reasons(status, answer))
-    reasons = _wait_ready(layout, release.id, deadline)
+    reasons = serving.wait_ready(layout, release.id, deadline)
     if reasons:
         raise _NotServing(reasons)
 
 
-def _wait_ready(layout: Layout, release: str, deadline: float) -> list[str]:
-    """Ask until the release is ready or the time is up; the services just said they are, so mostly once."""
-    pause = 0.05
-    while reasons := ready(layout, release, timeout=max(0.1, min(3.0, deadline - time.monotonic()))):
-        if time.monotonic() + pause > deadline:
-            return reasons
-        # There is no event to wait for: the daemon may not even be up to tell.
-        time.sleep(pause)
-        pause = min(0.5, pause * 2)
-    return []
-
-
 def _comes_up(layout: Layout, release: str) -> bool:
     """Whether the daemon serves that release, giving it time if it is just starting after a reboot."""
-    if not _daemon_answers(layout) and units.states(layout).get(units.DAEMON) in {"inactive", "failed"}:
+    if not serving.daemon_answers(layout) and units.states(layout).get(units.DAEMON) in {"inactive", "failed"}:
         return False
-    return not _wait_ready(layout, release, time.monotonic() + layout.verdict_seconds)
+    return not serving.wait_ready(layout, release, time.monotonic() + layout.verdict_seconds)
 
 
 def _go_back(work: Work, pending: dict[str, Any], reasons: list[str], tail: str, began: float) -> Verdict:
@@ -194,8 +162,8 @@ def _go_back(work: Work, pending: dict[str, Any], reasons: list[str], tail: str,
         if units.SOCKET in installed:
             units.restart_socket(layout, timeout=layout.return_seconds)
         # A daemon that refused to reload still serves the old release: then there is nothing to start anew.
-        if installed or not same or ready(layout, old.id):
-            restart = bool(installed) or not same or not _daemon_answers(layout)
+        if installed or not same or serving.ready(layout, old.id):
+            restart = bool(installed) or not same or not serving.daemon_answers(layout)
             try:
                 _serve(work, old, restart=restart, deadline=deadline)
             except _NotServing:
@@ -205,14 +173,6 @@ def _go_back(work: Work, pending: dict[str, Any], reasons: list[str], tail: str,
     except (_NotServing, process.ProgramFailed, OSError) as error:
         errors.append(f"and the old release {old.id} is live again but not ready: {error}")
     return Verdict(ROLLED_BACK, old.id, errors, tail, time.monotonic() - began)
-
-
-def _daemon_answers(layout: Layout) -> bool:
-    try:
-        control.request(layout.control, "GET", "/ready", timeout=2.0)
-    except (control.NoAnswer, ValueError):
-        return False
-    return True
 
 
 def _reasons(status: int, answer: Any) -> list[str]:

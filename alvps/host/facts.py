@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from alvps.host import activate, codebase, credentials, dependencies, fsio, images, lock, process, releases, units
+from alvps.host import codebase, credentials, dependencies, fsio, images, lock, process, releases, serving, units
 from alvps.host.layout import Layout
 
 _SECONDS = 10.0
@@ -26,7 +26,7 @@ def facts(layout: Layout, now: float) -> dict[str, Any]:
         "cloud_init": _cloud_init(layout),
         "last_push": fsio.read_json(layout.at("last-push.json")),
         "live": live.id if live else None,
-        "ready": activate.ready(layout, live.id) if live else ["no release is live"],
+        "ready": serving.ready(layout, live.id) if live else ["no release is live"],
         "pending": fsio.read_json(layout.at("pending.json")),
         "lock": lock.holder(layout),
         "credentials": sorted(credentials.read(layout, credentials.current(layout))) if _may_read(layout) else [],
@@ -45,7 +45,7 @@ def state(layout: Layout, message: dict[str, Any]) -> tuple[dict[str, Any], byte
     answer = {
         "t": "state",
         "live": live.facts if live else None,
-        "ready": activate.ready(layout, live.id) if live else [],
+        "ready": serving.ready(layout, live.id) if live else [],
         "credentials": credentials.digests(values),
         "authorities": images.authorities_digest(layout),
         "images": (listing or "").split(),

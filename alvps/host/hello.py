@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from alvps.host import activate, credentials, dependencies, fsio, manifest, releases
+from alvps.host import credentials, dependencies, fsio, manifest, releases, serving
 from alvps.host.layout import Layout
 from alvps.host.manifest import Entry
 from alvps.host.releases import Release
@@ -28,6 +28,7 @@ class Hello(NamedTuple):
     requirements: str
     bootstrap: str
     credentials: dict[str, str]  # "type/instance" -> digest
+    credential_set: str  # the name of the set that these make
     scope: str | None  # the name of the only agent that is pushed
     replace: bool  # another project may be live
     by: str
@@ -55,6 +56,7 @@ def parse(message: dict[str, Any], blob: bytes) -> Hello:
         requirements=manifest.check_digest(message.get("requirements")),
         bootstrap=manifest.check_digest(message.get("bootstrap")),
         credentials={credentials.check_name(name): manifest.check_digest(value) for name, value in digests.items()},
+        credential_set=str(message.get("credential_set", "")),
         scope=scope,
         replace=message.get("replace") is True,
         by=str(message.get("by", ""))[:200],
@@ -81,13 +83,16 @@ def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
         and live.text("code_digest") == hello.code
         and live.text("venv_digest") == dependencies.name_of(hello.requirements)
         and live.agents == hello.agents
-        and credentials.current(layout) == credentials.set_name(hello.credentials)
+        and credentials.current(layout) == hello.credential_set
     )
 
 
-def is_served(layout: Layout, live: Release | None) -> bool:
-    """Whether the daemon says that it serves that release."""
-    return live is not None and not activate.ready(layout, live.id)
+def unchanged(layout: Layout, hello: Hello) -> dict[str, Any] | None:
+    """The answer to a push of what is live, and served by the daemon, already. None if there is something to do."""
+    live = releases.live(layout)
+    if live is None or not is_live(layout, hello, live) or serving.ready(layout, live.id):
+        return None
+    return {"t": "done", "result": "unchanged", "release": live.id, "serving": live.id}
 
 
 def bootstrap_differs(layout: Layout, hello: Hello) -> bool:

@@ -30,6 +30,12 @@ class Life:
                 for child in self._children:
                     _kill_group(child)
 
+    def stop_children(self) -> None:
+        """Kill what runs, because something beside it failed; the laptop is still there."""
+        with self._lock:
+            for child in self._children:
+                _kill_group(child)
+
     def pass_point_of_no_return(self) -> None:
         """From now on nobody's leaving stops us. Raises Gone if somebody already left."""
         with self._lock:

@@ -72,19 +72,29 @@ class Serving:
             self._peer.send(failures.message(error))
 
     def _work(self, verb: str, message: frames.Message, blob: bytes) -> None:
-        from alvps.host import hello, push
+        from alvps.host import hello as hello_
+        from alvps.host import serving
+
+        hello = hello_.parse(message, blob) if verb == "push" else None
+        if hello is not None and not serving.is_pending(self._layout):
+            answer = hello_.unchanged(self._layout, hello)
+            if answer is not None:
+                self._peer.send(answer)
+                return
+        # Only now what an unchanged push does not need: importing it takes longer than all of the above.
+        from alvps.host import push
         from alvps.host.lock import TIDYING
         from alvps.host.work import Work
 
         work = Work(self._layout, self._life, self._peer, by=str(message.get("by", ""))[:200], now=time.time)
         try:
-            if verb == "push":
-                answer = push.push(work, hello.parse(message, blob))
+            if hello is not None:
+                answer = push.push(work, hello)
             else:
                 from alvps.host import rollback
 
                 release = message.get("release")
-                answer = rollback.rollback(work, None if release is None else hello.names_of_release(release))
+                answer = rollback.rollback(work, None if release is None else hello_.names_of_release(release))
         except BaseException as error:
             if work.lock.held and not isinstance(error, Gone):
                 from alvps.host import failures
@@ -109,9 +119,9 @@ class Serving:
             push.tidy(work)
 
     def _control(self, message: frames.Message) -> None:
-        from alvps.host import activate, control
+        from alvps.host import control, serving
 
-        if activate.is_pending(self._layout):
+        if serving.is_pending(self._layout):
             self._resolve()
         status, body = control.request(
             self._layout.control,
@@ -141,9 +151,9 @@ class Serving:
             work.lock.drop()
 
     def _ask(self, verb: object, message: frames.Message) -> None:
-        from alvps.host import activate, facts, releases
+        from alvps.host import facts, releases, serving
 
-        if activate.is_pending(self._layout):
+        if serving.is_pending(self._layout):
             self._resolve()
         if verb == "facts":
             self._peer.send(facts.facts(self._layout, time.time()))

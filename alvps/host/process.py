@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from alvps.host.life import Life
+
+if TYPE_CHECKING:
+    import subprocess
 
 TAIL_LINES = 40
 _MAX_LINE = 4096
@@ -52,6 +54,8 @@ def run(
     """
     if life is not None:
         life.check()
+    import subprocess  # 5 ms that a push of nothing new does not need
+
     if not find(argv[0]):
         raise ProgramFailed(f"there is no program {argv[0]!r} on the host")
     child = subprocess.Popen(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from alvps.host import activate, blobs, credentials, fsio, images, process, releases
+from alvps.host import blobs, credentials, fsio, images, process, releases, serving
 from alvps.host.layout import Layout
 from alvps.host.releases import Release
 from alvps.host.work import Work
@@ -17,7 +17,7 @@ _DOCKER_SECONDS = 60.0
 def prune(work: Work) -> None:
     """Remove old releases, then what no release refers to. Problems are told, not raised: the push is over."""
     layout = work.layout
-    if activate.is_pending(layout):
+    if serving.is_pending(layout):
         return  # undecided: whoever resolves it may need any of this
     try:
         credentials.prune(layout, [credentials.current(layout)])

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from alvps.host import (
     activate,
+    background,
     blobs,
     bootstrap,
     codebase,
@@ -24,6 +25,7 @@ from alvps.host import (
     process,
     prune,
     releases,
+    serving,
     space,
     trees,
 )
@@ -46,19 +48,17 @@ class _Parts(NamedTuple):
 
 
 def push(work: Work, hello: Hello) -> dict[str, Any]:
-    """Run a push to its end and return the last message for the laptop.
+    """Run a push to its end and return the last message for the laptop. What is live already was answered before.
 
     Raises Busy, Gone, Refused, and what the steps raise.
     """
-    if not activate.is_pending(work.layout) and (answer := _unchanged(work, hello)):
-        return answer
     work.lock.take()
-    if activate.is_pending(work.layout):
+    if serving.is_pending(work.layout):
         text = activate.resolve(work)
         if text:
             work.say(text)
-    if answer := _unchanged(work, hello):
-        return answer
+    if answer := hello_.unchanged(work.layout, hello):
+        return answer  # the push that just ended, or the resolved one, was the same
     work.peer.start_beats()
     _clear(work)
     live = releases.live(work.layout)
@@ -71,12 +71,20 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
     if not codebase.exists(work.layout, parts.code):
         work.step("code")
         codebase.make(work.layout, parts.code, parts.code_entries, sources, new=new, life=work.life)
-    if not dependencies.exists(work.layout, parts.venv):
-        work.step("venv")
-        _make_venv(work, parts)
-    release = _assemble(work, hello, parts, sources, new)
+    # Installing the dependencies and building the images take the longest and do not know of each other.
+    installing = background.Task(lambda: _install(work, parts), on_failure=work.life.stop_children)
+    try:
+        release = _assemble(work, hello, parts, sources, new=new, installing=installing)
+    except Exception:
+        if installing.failed:
+            installing.finish()  # the cause: it stopped the build
+        work.life.stop_children()
+        installing.wait()
+        raise
     work.step("credentials")
     new_set = credentials.write(work.layout, received.values)
+    if hello.scope is None and new_set != hello.credential_set:
+        raise Refused("protocol", "the credentials do not make the announced set")
     verdict = activate.activate(work, release, new_set)
     if verdict.result == activate.LIVE:
         blobs.forget(work.layout)
@@ -100,14 +108,6 @@ class _Received(NamedTuple):
     sources: trees.Sources
     missing: list[Entry]
     values: credentials.Values
-
-
-def _unchanged(work: Work, hello: Hello) -> dict[str, Any] | None:
-    live = releases.live(work.layout)
-    if hello_.is_live(work.layout, hello, live) and hello_.is_served(work.layout, live):
-        assert live is not None
-        return {"t": "done", "result": "unchanged", "release": live.id, "serving": live.id}
-    return None
 
 
 def _clear(work: Work) -> None:
@@ -232,7 +232,10 @@ def _sources(
     return sources, missing
 
 
-def _make_venv(work: Work, parts: _Parts) -> None:
+def _install(work: Work, parts: _Parts) -> None:
+    if dependencies.exists(work.layout, parts.venv):
+        return
+    work.step("venv")
     requirements = work.layout.at("code", parts.code, codebase.REQUIREMENTS)
     try:
         dependencies.make(
@@ -245,7 +248,9 @@ def _make_venv(work: Work, parts: _Parts) -> None:
         ) from error
 
 
-def _assemble(work: Work, hello: Hello, parts: _Parts, sources: trees.Sources, new: int) -> Release:
+def _assemble(
+    work: Work, hello: Hello, parts: _Parts, sources: trees.Sources, *, new: int, installing: background.Task
+) -> Release:
     """The release's folder, images built, on the disk, under its name; live it is not."""
     layout = work.layout
     work.step("assemble")
@@ -261,6 +266,7 @@ def _assemble(work: Work, hello: Hello, parts: _Parts, sources: trees.Sources, n
     plan = imageplan.plan(hello.project, parts.agents, parts.entries, parts.code_entries, authorities)
     work.step("images")
     ids = _build(work, hello, plan, f"{partial}/project", layout.at("code", parts.code))
+    installing.finish()
     facts = {
         "id": name,
         "project": hello.project,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alvps.host import activate, codebase, credentials, dependencies, images, releases
+from alvps.host import activate, codebase, credentials, dependencies, images, releases, serving
 from alvps.host.releases import Release
 from alvps.host.work import Refused, Work
 
@@ -12,7 +12,7 @@ from alvps.host.work import Refused, Work
 def rollback(work: Work, wanted: str | None) -> dict[str, Any]:
     """Make an earlier release live and return the last message. Raises Busy, Gone, Refused, OSError, ProgramFailed."""
     work.lock.take()
-    if activate.is_pending(work.layout):
+    if serving.is_pending(work.layout):
         text = activate.resolve(work)
         if text:
             work.say(text)

@@ -25,4 +25,5 @@ if __name__ == "__main__":
     docker_sdk.leave_out()
     from alvps.launcher.process import main
 
-    sys.exit(main(sys.argv[1:]))
+    # Not sys.exit: it would wait for threads that wait for an engine that hangs.
+    os._exit(main(sys.argv[1:]))

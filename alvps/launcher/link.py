@@ -51,6 +51,7 @@ class Link:
         self._doubt = asyncio.Event()
         self._held: dict[RunKey, list[Run]] = {}  # exits of runs whose start is still under way
         self._oom: set[str] = set()
+        self._discarded: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -63,6 +64,10 @@ class Link:
             except Refused as refused:
                 was_up = self.up
                 self._down(refused.message)
+            except Exception as error:
+                was_up = self.up
+                log.exception("engine link failed")
+                self._down(f"the engine's answers are not understood: {error!r}")
             failures = 0 if was_up else failures + 1
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
 
@@ -80,12 +85,17 @@ class Link:
             if started:
                 self._board.publish(run.exit_event())
 
-    async def list_runs(self) -> list[Run]:
-        """Every container of ours. Raises Refused."""
-        return await self._pool.run(LIST_LIMIT, self._list_runs)
+    def discard(self, container: str) -> None:
+        """A container whose start has failed is about to be removed: its exit is no run's exit. From any thread."""
+        self._discarded.add(container)
 
-    def _list_runs(self) -> list[Run]:
-        found = (self._engine.inspect(container) for container in self._engine.find(names.ours(self._installation)))
+    async def list_runs(self, *labels: str) -> list[Run]:
+        """Every container of ours that also has these labels. Raises Refused."""
+        return await self._pool.run(LIST_LIMIT, partial(self._list_runs, labels))
+
+    def _list_runs(self, labels: tuple[str, ...]) -> list[Run]:
+        wanted = [*names.ours(self._installation), *labels]
+        found = (self._engine.inspect(container) for container in self._engine.find(wanted))
         read = (runs.of_inspect(each, self._installation) for each in found if each is not None)
         return sorted((run for run in read if run is not None), key=lambda run: run.key)
 
@@ -142,21 +152,23 @@ class Link:
         if event.get("Action") == "oom":
             self._oom.add(container)
         elif event.get("Action") == "die":
-            task = asyncio.create_task(self._exited(container, attributes, event))
+            task = asyncio.create_task(self._exited(container, event))
             self._tasks.add(task)  # asyncio itself keeps no reference
             task.add_done_callback(self._tasks.discard)
 
-    async def _exited(self, container: str, attributes: dict[str, str], event: dict[str, Any]) -> None:
+    async def _exited(self, container: str, event: dict[str, Any]) -> None:
+        """Tell of an exit: in the container's own words, or in the event's when it cannot be asked any more."""
+        found: dict[str, Any] | None = None
         try:
             found = await self._pool.run(QUICK + 1, lambda: self._engine.inspect(container))
-            run = runs.of_inspect(found, self._installation) if found else runs.of_event(event, self._installation)
         except Refused as refused:
             self._doubt.set()
-            log.warning(
-                "exit not read", container=container[:12], run=attributes.get(names.RUN), reason=refused.message
-            )
-            return  # the list after the engine's return has it
+            log.warning("exit taken from its event", container=container[:12], reason=refused.message)
+        run = runs.of_inspect(found, self._installation) if found else None
         if run is None or run.state != "exited":
+            run = runs.of_event(event, self._installation)
+        if run is None or container in self._discarded:
+            self._discarded.discard(container)
             return
         run = run.with_oom(container in self._oom)
         self._oom.discard(container)
@@ -176,6 +188,8 @@ class Link:
 
     def _is_up(self, abilities: Abilities, found: list[Run]) -> None:
         self.up, self.reason, self.abilities = True, "", abilities
+        self._oom.clear()
+        self._discarded.clear()
         log.info("engine up", runs=len(found), cannot_limit=",".join(abilities.missing()) or None)
         self._board.publish({"event": "docker", "up": True})
         self._board.publish({"event": "list", "runs": [run.wire() for run in found]})

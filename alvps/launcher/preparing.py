@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,20 +41,20 @@ class Preparer:
         self._networks: set[str] = set()  # by project
         self._network_lock = threading.Lock()
 
-    def start(self, request: Start, abilities: Abilities) -> Started:
-        """Start the run. Raises Refused."""
+    def start(self, request: Start, abilities: Abilities, discard: Callable[[str], None]) -> Started:
+        """Start the run. `discard`: see `starting.start`. Raises Refused."""
         order = self._order(request, abilities)
         frame = self._frame(order, request.prompt)
         self._need_network(order)
         try:
-            return start(self._engine, order, frame)
+            return start(self._engine, order, frame, discard)
         except Refused as refused:
             if refused.code != "docker-error" or "network" not in refused.message:
                 raise
         with self._network_lock:
             self._networks.discard(order.project.name)  # somebody removed it: once more, with a new one
         self._need_network(order)
-        return start(self._engine, order, frame)
+        return start(self._engine, order, frame, discard)
 
     def missing_images(self) -> list[str]:
         """The images of the live release that are not there. Raises Refused."""

@@ -21,6 +21,7 @@ from alvps.launcher.service import Service
 
 MAX_CONNECTIONS = 256
 GOODBYE = 2.0  # seconds
+LAST_ANSWERS = 5.0  # seconds
 _UCRED = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
@@ -66,13 +67,19 @@ class Server:
         self._peers = peers
         self._log = get_logger()
         self._connections: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def serve(self, listener: socket.socket) -> asyncio.Server:
         """Begin to serve."""
         return await asyncio.start_unix_server(self._accept, sock=listener, limit=1 << 20)
 
     async def close(self) -> None:
-        """End every connection. Starts under way run to their end in their threads or are found as never started."""
+        """End every connection, after the answers that are due within a moment.
+
+        A start that takes longer is either found by its name later, or found as never started.
+        """
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=LAST_ANSWERS)
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -92,9 +99,7 @@ class Server:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if refused := self._refuse(writer):
             await _send(writer, failure(refused))
-            with suppress(
-                asyncio.TimeoutError
-            ):  # else a caller that still writes gets a broken pipe
+            with suppress(asyncio.TimeoutError):  # else a caller that still writes gets a broken pipe
                 await asyncio.wait_for(reader.read(1), GOODBYE)
             return
         while True:
@@ -112,7 +117,13 @@ class Server:
             if isinstance(asked, Watch):
                 await self._watch(reader, writer)
                 return
-            await _send(writer, await self._answer(asked))
+            answering = asyncio.ensure_future(self._give_answer(asked, writer))
+            self._answering.add(answering)
+            answering.add_done_callback(self._answering.discard)
+            await answering
+
+    async def _give_answer(self, asked: Request, writer: asyncio.StreamWriter) -> None:
+        await _send(writer, await self._answer(asked))
 
     def _refuse(self, writer: asyncio.StreamWriter) -> Refused | None:
         raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from alvps.frames import Message
 from alvps.journal import get_logger
+from alvps.launcher import names
 from alvps.launcher.board import Board
 from alvps.launcher.engine import QUICK, SLOW, Engine
 from alvps.launcher.link import LIST_LIMIT, Link
@@ -42,7 +43,7 @@ class Service:
             self.link.hold(request.key)
             started: Started | None = None
             try:
-                call = partial(self._preparer.start, request, self.link.abilities)
+                call = partial(self._preparer.start, request, self.link.abilities, self.link.discard)
                 started = await self._docker(START_LIMIT, call)
             finally:
                 self.link.release(request.key, started=started is not None)
@@ -57,7 +58,7 @@ class Service:
                 pass
         news = self.board.subscribe()
         try:
-            mine = [run for run in await self.runs() if run.key.run == request.run]
+            mine = await self.runs(f"{names.RUN}={request.run}")
             if not mine:
                 raise Refused("not-found", f"there is no run {request.run}")
             live = {run.container: run for run in mine if run.state == "running"}
@@ -74,12 +75,12 @@ class Service:
     async def remove(self, request: Remove) -> Message:
         """Remove the container of a run that has ended; one that is gone is no error."""
         async with self._locks.alone(request.key):
-            for run in await self.runs():
-                if run.key == request.key:
-                    if run.state == "running":
-                        raise Refused("conflict", f"the run {request.key.run} is still running")
-                    return {"removed": await self._docker(SLOW, partial(self._engine.remove, run.container))}
-        return {"removed": False}
+            key = request.key
+            found = await self.runs(f"{names.RUN}={key.run}", f"{names.ATTEMPT}={key.attempt}")
+            if any(run.state == "running" for run in found):
+                raise Refused("conflict", f"the run {key.run} is still running")
+            gone = [await self._docker(SLOW, partial(self._engine.remove, run.container)) for run in found]
+        return {"removed": any(gone)}
 
     async def list_runs(self) -> Message:
         """Every run there is a container of."""
@@ -91,11 +92,11 @@ class Service:
         missing = await self._docker(LIST_LIMIT, self._preparer.missing_images) if self.link.up else []
         return {"release": release.id, "docker": self.link.up, "missing": missing}
 
-    async def runs(self) -> list[Run]:
-        """Every run there is a container of. Raises Refused."""
+    async def runs(self, *labels: str) -> list[Run]:
+        """Every run there is a container of, with these labels. Raises Refused."""
         self._need_engine()
         try:
-            return await self.link.list_runs()
+            return await self.link.list_runs(*labels)
         except Refused as refused:
             self._look(refused)
             raise

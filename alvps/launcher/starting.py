@@ -9,6 +9,7 @@ recognised here as "never started" and replaced. From the last byte on the run i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -29,14 +30,18 @@ class Started:
     state: str
 
 
-def start(engine: Engine, order: Order, frame: bytes) -> Started:
-    """Start the run; the same (run, attempt) again finds what there is. Raises Refused."""
+def start(engine: Engine, order: Order, frame: bytes, discard: Callable[[str], None]) -> Started:
+    """Start the run; the same (run, attempt) again finds what there is. Raises Refused.
+
+    `discard` is told the container's id before one whose start has failed is removed.
+    """
     made = _create(engine, order)
     if isinstance(made, Run):
         return Started(made.container, made.state)
     try:
         _start(engine, order, made, frame)
     except BaseException:
+        discard(made)
         with suppress(Refused):  # if it cannot be removed now, the next attempt recognises it
             engine.remove(made, force=True)
         raise

@@ -114,8 +114,7 @@ class _Reader:
                 yield from self._take(line)
 
     def _take(self, line: bytes) -> Iterator[Entry]:
-        # Half a line is all that came before a cut: it comes again.
-        piece = parse(line)
+        piece = parse(line)  # None for half a line, which is all that came before a cut: it comes again
         if piece is None or piece.cursor == self._cursor:
             return
         self._cursor = piece.cursor

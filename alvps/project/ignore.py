@@ -35,7 +35,7 @@ def read_ignored(root: str, report: Report) -> Ignored:
             return plain(str(error))[:200]
         return None
 
-    lines = text.splitlines()
+    lines = text.split("\n")  # and not where Unicode sees a line end: such characters may be part of a name
     if wrong(lines):
         for number, line in enumerate(lines, start=1):
             if reason := wrong([line]):

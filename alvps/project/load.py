@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from alvps.errors import ProjectInvalid, UsageError
-from alvps.project import names
 from alvps.project.agent_config import CONFIG as AGENT_CONFIG
 from alvps.project.agents import FOLDER, read_agents
 from alvps.project.model import Project
@@ -26,7 +25,7 @@ def load(folder: Path, *, environ: Mapping[str, str] = os.environ, name: str | N
     _check_folder(root)
     report = Report()
     settings = read_settings(root, report)
-    chosen = name if name is not None and names.is_name(name) else project_name(root, settings, report)
+    chosen = name or project_name(root, settings, report)
     agents = read_agents(root, settings, report)
     if report.problems:
         raise ProjectInvalid(tuple(report.problems))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,7 +124,9 @@ def project_name(root: Path, settings: Settings, report: Report) -> str:
     if settings.name is not None:
         return settings.name
     folder = root.resolve().name
-    if not names.is_name(folder) and not any(p.where == f"{CONFIG}: name" for p in report.problems):
+    # A file that does not parse, or has a name that is wrong, is not said to have none as well.
+    said = any(re.fullmatch(rf"{re.escape(CONFIG)}(:[0-9]+|: name)?", problem.where) for problem in report.problems)
+    if not names.is_name(folder) and not said:
         report.at(CONFIG).key("name").say(
             f"missing, and the folder's name {shown(folder)} cannot stand in for it; {names.ALLOWED}",
             names.closest_legal(folder),

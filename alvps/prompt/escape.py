@@ -19,8 +19,9 @@ def _tag(name: str) -> str:
     return _NOTHING.join(re.escape(letter) for letter in name)
 
 
+# Written so that it cannot backtrack over the same run twice: the text is a stranger's, of any length.
 _OURS = re.compile(
-    f"<(?={_NOTHING}/?{_NOTHING}(?:{'|'.join(map(_tag, BLOCKS))}))",
+    f"<(?={_NOTHING}(?:/{_NOTHING})?(?:{'|'.join(map(_tag, BLOCKS))}))",
     re.IGNORECASE,
 )
 

@@ -66,7 +66,7 @@ def push(
     """
     began = time.monotonic()
     # Importing the SSH library takes longer than reading most projects: do both at once.
-    threading.Thread(target=_warm_up, args=(connect,), daemon=True, name="al-import").start()
+    threading.Thread(target=_warm_up, daemon=True, name="al-import").start()
     progress(Step("scan"))
     wanted = wanting.read(project, agent, store=store)
     progress(Step("connect", {"host": environment.host}))
@@ -196,6 +196,7 @@ def _connector(environment: Environment) -> Connect:
     return connect_
 
 
-def _warm_up(connect: Connect | None) -> None:
-    if connect is None:
-        import alvps.ssh  # noqa: F401  -- for the import's sake
+def _warm_up() -> None:
+    import paramiko  # noqa: F401  -- for the import's sake, here and below
+
+    import alvps.ssh  # noqa: F401

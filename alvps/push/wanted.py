@@ -44,6 +44,7 @@ class Wanted:
 
     def hello(self, *, by: str, version: str, replace: bool) -> tuple[dict[str, Any], bytes]:
         """The first message of the push and its blob: all that the host needs to say "nothing changed"."""
+        digests = self.credential_digests
         message = {
             "verb": "push",
             "protocol": PROTOCOL,
@@ -53,7 +54,8 @@ class Wanted:
             "code": self.code.digest,
             "requirements": self.code.requirements,
             "bootstrap": hashlib.sha256(self.bootstrap).hexdigest(),
-            "credentials": self.credential_digests,
+            "credentials": digests,
+            "credential_set": host_credentials.set_name(digests),
             "scope": self.scope,
             "replace": replace,
             "by": by,

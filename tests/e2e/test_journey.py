@@ -64,7 +64,7 @@ def test_missing_credentials_stop_the_push_before_anything_is_contacted(product:
 
 
 def test_log_of_one_run_and_json(product: Product, vps: Vps, project_folder: Path) -> None:
-    write_project(project_folder, {"talker": {"script": "echo one; echo two >&2; echo three"}})
+    write_project(project_folder, {"talker": {"script": "echo one; echo two; echo three"}})
     product.ok("push", "-E", vps.name, cwd=project_folder)
     run = json.loads(product.ok("run", "talker", "--json", "-f", "-E", vps.name, cwd=project_folder).splitlines()[-1])
     lines = product.ok("logs", "--run", run["run"], "--json", "-E", vps.name).splitlines()

@@ -10,7 +10,6 @@ import contextlib
 import getpass
 import hashlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -19,10 +18,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alvps.host import dependencies
 from alvps.push.code_tree import CodeTree
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PYTHON = "/usr/bin/python3"
 
@@ -200,7 +202,10 @@ class FakeHost:
 
 def venv_name(requirements: str) -> str:
     """The name of the environment that the receiver's Python makes for this lock file."""
-    program = f"import sys; sys.path.insert(0, sys.argv[1]); from alvps.host import dependencies as d; print(d.name_of({requirements!r}))"
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from alvps.host import dependencies as d; "
+        f"print(d.name_of({requirements!r}))"
+    )
     root = str(Path(dependencies.__file__).parent.parent.parent)
     return _ask_python(program, root)
 
@@ -361,7 +366,7 @@ class LocalConnection:
         self.pipes.append(LocalPipe(words, **self._options))
         return self.pipes[-1]
 
-    def __enter__(self) -> LocalConnection:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -411,7 +416,9 @@ class _Daemon:
             data += piece
         head, _, body = data.partition(b"\r\n\r\n")
         method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
-        length = next((int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length")), 0)
+        length = next(
+            (int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length")), 0
+        )
         while len(body) < length:
             body += connection.recv(65536)
         serving = self._state / "serving"

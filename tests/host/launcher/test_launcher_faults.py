@@ -72,7 +72,7 @@ def test_killed_before_the_order_is_handed_over_nothing_has_run(world: World, st
 
 @pytest.mark.parametrize("step", AFTER_THE_ORDER)
 def test_killed_after_the_order_the_run_goes_on_and_its_exit_is_seen(world: World, step: str) -> None:
-    world.release({"dev": "wc -c; sleep 1.5; echo ran; exit 4\n"})
+    world.release({"dev": "wc -c; trap 'echo ran; exit 4' TERM; while :; do sleep 0.05; done\n"})
     process = world.launch(code=SUICIDE.format(patch=AFTER_THE_ORDER[step]))
     run = new_run()
     with pytest.raises((EOFError, ConnectionError)):
@@ -85,6 +85,7 @@ def test_killed_after_the_order_the_run_goes_on_and_its_exit_is_seen(world: Worl
         (found,) = answer["runs"]
         assert (found["run"], found["state"]) == (run, "running")
         assert world.start(run)["container"] == found["container"]
+        assert world.ask("stop", run=run, grace=10)["ok"]
         assert exit_of(client, run)["exit_code"] == 4
     output = docker("logs", found["container"])
     assert output.startswith("1000000\nran\n")
@@ -235,9 +236,15 @@ def test_a_stranger_with_our_looks_is_never_touched(world: World) -> None:
     world.release({"dev": "exit 0\n"})
     world.launch()
     stranger = f"al-{world.name}-dev-{new_run()}-9"
-    docker("run", "-d", "--name", stranger, "--label", "al.component=agent", "--label", "al.installation=ffffffffffffffff",
-           "--label", "al.run=r0000000000", "--label", "al.attempt=1", "--label", f"al.project={world.name}",
-           "--entrypoint", "sleep", world.image, "100")  # fmt: skip
+    looks = {
+        "component": "agent",
+        "installation": "f" * 16,
+        "run": "r0000000000",
+        "attempt": "1",
+        "project": world.name,
+    }
+    labels = [word for name, value in looks.items() for word in ("--label", f"al.{name}={value}")]
+    docker("run", "-d", "--name", stranger, *labels, "--entrypoint", "sleep", world.image, "100")
     try:
         client, answer = world.watch()
         with client:

@@ -20,6 +20,7 @@ class Machine:
 
     environment: Environment
     events: list[Event] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)  # what the journal had of them right after the boot
 
     @property
     def container(self) -> str:
@@ -88,6 +89,8 @@ def machine(provision_home: Path) -> Iterator[Machine]:
         patch.setenv("HOME", str(provision_home))
         try:
             environment = open_provider("local", name=name).create(events.append)
-            yield Machine(environment=environment, events=events)
+            made = Machine(environment=environment, events=events)
+            made.warnings += made.sh("journalctl -b -p warning --no-pager -o cat").splitlines()
+            yield made
         finally:
             teardown(name)

@@ -38,7 +38,7 @@ BAD = [
     ("POST", "/runs", b'{"agent": "dev", "prompt": "' + b"a" * 300_000 + b'"}', 400, "the prompt has 300000 bytes"),
     ("POST", "/runs", b'{"agent": "dve"}', 404, "there is no agent 'dve'"),
     ("POST", "/runs", b'{"agent": "../../etc"}', 404, "there is no agent '../../etc'"),
-    ("POST", "/runs", b"x" * 2_000_000, 413, "exceeds the size limit"),
+    ("POST", "/runs", b"x" * 2_000_000, 413, "the body has 2000000 bytes, allowed are 1048576"),
     ("POST", "/agents/dve/pause", b"", 404, "there is no agent 'dve'"),
     ("POST", "/agents/dve/resume", b"", 404, "there is no agent 'dve'"),
     ("POST", "/agents/dve/kill", b"", 404, "there is no agent 'dve'"),

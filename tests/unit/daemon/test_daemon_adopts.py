@@ -14,7 +14,9 @@ from alvps.store.store import Store
 from tests.support.daemon_rig import behave, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher, iso
 
-RUNNING, ENDED, VANISHED, STARTED, NOT_YET, QUEUED, STOPPED, ATTEMPT, DONE, STRANGE, LATE = (f"{number:016}" for number in range(11))
+RUNNING, ENDED, VANISHED, STARTED, NOT_YET, QUEUED, STOPPED, ATTEMPT, DONE, STRANGE, LATE = (
+    f"{number:016}" for number in range(11)
+)
 
 
 @pytest.fixture

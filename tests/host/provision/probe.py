@@ -1,0 +1,79 @@
+"""Tries from inside a unit's sandbox what must not work there, and what must. Runs inside the VPS; prints JSON."""
+
+import ctypes
+import json
+import mmap
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def attempt(action: Callable[[], object]) -> str:
+    """ "ok", or the name of the error."""
+    try:
+        action()
+    except OSError as error:
+        return type(error).__name__ if type(error) is not OSError else f"OSError {error.errno}"
+    return "ok"
+
+
+def syscall(number: int, *arguments: int) -> None:
+    if libc.syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def connect(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+
+
+def execute(path: str) -> None:
+    file = pathlib.Path(path)
+    file.write_text("#!/bin/sh\nexit 0\n")
+    file.chmod(0o755)
+    try:
+        subprocess.run([path], check=True)
+    finally:
+        file.unlink()
+
+
+def processes() -> int:
+    return sum(name.isdigit() for name in os.listdir("/proc"))  # noqa: PTH208  # as small as can be
+
+
+state = os.environ["STATE_DIRECTORY"]
+results = {
+    "docker": attempt(lambda: connect("/run/docker.sock")),
+    "launcher": attempt(lambda: connect("/run/action-llama-launcher/launcher.sock")),
+    "credentials": attempt(lambda: os.listdir("/var/lib/action-llama-launcher/credentials")),
+    "history": attempt(lambda: os.listdir("/var/lib/action-llama")),
+    "own state": attempt(lambda: pathlib.Path(state, "probe").touch()),
+    "user-data": attempt(lambda: os.listdir("/var/lib/cloud")),
+    "docker's folder": attempt(lambda: os.listdir("/var/lib/docker")),
+    "homes": attempt(lambda: os.listdir("/root")),
+    "write releases": attempt(lambda: pathlib.Path("/opt/action-llama/releases/x").touch()),
+    "write etc": attempt(lambda: pathlib.Path("/etc/x").touch()),
+    "write run": attempt(lambda: pathlib.Path("/run/x").touch()),
+    "write tmp": attempt(lambda: pathlib.Path("/tmp/x").touch()),  # noqa: S108  # its own
+    "run from state": attempt(lambda: execute(f"{state}/run-me")),
+    "run from tmp": attempt(lambda: execute("/tmp/run-me")),  # noqa: S108
+    "writable code": attempt(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)),
+    "netlink": attempt(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()),
+    "packet": attempt(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()),
+    "inet": attempt(lambda: socket.socket(socket.AF_INET).close()),
+    "unix": attempt(lambda: socket.socket(socket.AF_UNIX).close()),
+    "become root": attempt(lambda: os.setuid(0)),
+    "namespace": attempt(lambda: syscall(272, 0x10000000)),  # unshare(CLONE_NEWUSER), x86_64
+    "ptrace": attempt(lambda: syscall(101, 16, 1, 0, 0)),  # PTRACE_ATTACH
+    "mount": attempt(lambda: syscall(165, 0, 0, 0, 0, 0)),
+    "kill init": attempt(lambda: os.kill(1, 0)),
+    "others' processes": processes() - 1,
+    "groups": len(os.getgroups()),
+    "interfaces": [name for _, name in socket.if_nameindex()] if "-i" in sys.argv else [],
+}
+print(json.dumps(results))

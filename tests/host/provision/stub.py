@@ -1,0 +1,42 @@
+"""Stands in for the daemon and the launcher, so that the units are judged by themselves. Runs inside the VPS.
+
+Says READY, feeds the watchdog unless the file `stuck` is in its state folder, answers every connection on the public
+listener with its process id.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import sys
+import threading
+import time
+
+state = pathlib.Path(os.environ["STATE_DIRECTORY"])
+
+
+def notify(text: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.sendto(text.encode(), os.environ["NOTIFY_SOCKET"])
+
+
+def feed() -> None:
+    while not (state / "stuck").exists():
+        notify("WATCHDOG=1")
+        time.sleep(0.2)
+
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+(state / "starts").open("a").write(f"{os.getpid()}\n")
+time.sleep(float(os.environ.get("SLOW_START", "0")))
+print("a plain line on standard output", flush=True)
+threading.Thread(target=feed, daemon=True).start()
+notify("READY=1")
+if "LISTEN_FDS" in os.environ:
+    assert os.environ["LISTEN_FDNAMES"] == "public"
+    listener = socket.socket(fileno=3)
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(f"{os.getpid()}\n".encode())
+threading.Event().wait()

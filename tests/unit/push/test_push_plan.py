@@ -1,0 +1,175 @@
+"""What a push would do, and what it refuses before anything is contacted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from alvps.credentials import Credential, FileStore
+from alvps.errors import AlError, CredentialsMissing, ProjectInvalid, UsageError
+from alvps.project import load
+from alvps.project.environments import Environment
+from alvps.push import wanted as wanting
+from alvps.push.code_tree import CodeTree
+from alvps.push.plan import Plan, make
+from alvps.push.push import push
+from alvps.push.session import HostSession
+from tests.support.projects import write_agent, write_project
+from tests.support.pushes import do_push, small_code, wanted, write
+from tests.support.receiver import FakeHost, LocalConnection
+
+
+def plan(host: FakeHost, want: wanting.Wanted) -> Plan:
+    with LocalConnection() as line, HostSession(line, layout=host.layout, code=want.code.digest) as session:
+        return make(want, *session.state(want.code.digest, want.code.requirements))
+
+
+def test_before_the_first_push(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    found = plan(host, wanted(folder, code))
+    assert found.action == "first start"
+    assert found.live is None
+    assert "agents/dev/ACTIONS.md" in found.added
+    assert found.images == ("base",)
+    assert found.credentials_added == ("github_token/default",)
+    assert not found.dependencies
+    assert host.live() is None
+
+
+def test_nothing_to_do(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    do_push(host, wanted(folder, code))
+    found = plan(host, wanted(folder, code))
+    assert found.is_empty
+    assert found.lines() == ["nothing to do: it is live"]
+    assert plan(host, wanted(folder, code, scope="dev")).is_empty
+
+
+def test_what_would_change(host: FakeHost, folder: Path, code: CodeTree, tmp_path: Path) -> None:
+    values = {"github_token/default": {"token": "1"}, "slack/default": {"token": "2"}}
+    do_push(host, wanted(folder, code, credentials=values))
+    before = host.live_tree()
+    write(folder, {"agents/dev/ACTIONS.md": "# new\n", "b": "new", "agents/ops/Dockerfile": "FROM al-agent\n"})
+    (folder / "config.toml").unlink()
+    newer = {"github_token/default": {"token": "3"}, "linear/x": {"token": "4"}}
+    want = wanted(folder, code, credentials=newer)
+    found = plan(host, want)
+    assert found.added == ("agents/ops/Dockerfile", "b")
+    assert found.changed == ("agents/dev/ACTIONS.md",)
+    assert found.removed == ("config.toml",)
+    assert found.images == ("agent ops",)
+    assert found.credentials_added == ("linear/x",)
+    assert found.credentials_changed == ("github_token/default",)
+    assert found.credentials_removed == ("slack/default",)
+    assert found.action == "reload"
+    assert host.live_tree() == before
+    assert "token" not in json.dumps(found.to_json()).replace("github_token", "")
+    code2 = small_code(tmp_path / "code2", **{"alvps__daemon.py": "x = 1\n"})
+    assert plan(host, wanted(folder, code2)).action == "restart"
+    only = plan(host, wanted(folder, code2, credentials=newer, scope="dev"))
+    assert (only.added, only.changed, only.removed, only.action) == ((), ("agents/dev/ACTIONS.md",), (), "reload")
+    assert only.credentials_removed == ("slack/default",)
+
+
+def test_a_plan_is_what_a_push_then_does(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    do_push(host, wanted(folder, code))
+    write(folder, {"agents/dev/Dockerfile": "FROM al-agent\n", "x": "y"})
+    assert plan(host, wanted(folder, code)).images == ("agent dev",)
+    do_push(host, wanted(folder, code))
+    assert plan(host, wanted(folder, code)).is_empty
+
+
+# From a real project folder
+
+
+def project(tmp_path: Path, **agents: dict[str, object]) -> Path:
+    return write_project(tmp_path / "demo", agents or {"dev": {"credentials": ["github_token", "slack_bot_token:ops"]}})
+
+
+def store(tmp_path: Path, *names: str) -> FileStore:
+    made = FileStore(tmp_path / "credentials")
+    for name in names:
+        kind, _, instance = name.partition(":")
+        made.put(Credential(type=kind, instance=instance or "default", fields={"token": f"canary-{name}"}))
+    return made
+
+
+ENVIRONMENT = Environment(name="test", host="nowhere.invalid")
+
+
+def never() -> LocalConnection:
+    raise AssertionError("the host was contacted")
+
+
+def test_all_missing_credentials_are_listed_and_nothing_is_contacted(tmp_path: Path) -> None:
+    loaded = load(project(tmp_path))
+    with pytest.raises(CredentialsMissing) as raised:
+        push(loaded, ENVIRONMENT, store=store(tmp_path), connect=never)
+    assert "github_token" in raised.value.message
+    assert "slack_bot_token:ops" in raised.value.message
+    assert "declared by dev" in (raised.value.detail or "")
+
+
+def test_only_the_pushed_agents_credentials_count(tmp_path: Path) -> None:
+    folder = project(tmp_path, dev={"credentials": ["github_token"]}, ops={"credentials": ["github_token:other"]})
+    found = wanting.read(load(folder), "dev", store=store(tmp_path, "github_token"))
+    assert set(found.values) == {"github_token/default"}
+    assert {entry.path.split("/")[1] for entry in found.entries} == {"dev"}
+    assert "canary" not in repr(found)
+    with pytest.raises(UsageError):
+        wanting.read(load(folder), "nobody")
+
+
+def test_bad_dockerfiles_are_found_before_anything_is_contacted(tmp_path: Path) -> None:
+    folder = project(tmp_path, dev={}, ops={})
+    write(
+        folder,
+        {
+            "Dockerfile": "FROM debian\n",
+            "agents/dev/Dockerfile": b"\xff\xfe",
+            "agents/ops/Dockerfile": "FROM al-agent\n",
+        },
+    )
+    with pytest.raises(ProjectInvalid) as raised:
+        push(load(folder), ENVIRONMENT, store=store(tmp_path), connect=never)
+    assert [problem.where for problem in raised.value.problems] == ["Dockerfile", "agents/dev/Dockerfile"]
+
+
+def test_settings_of_env_toml_travel(tmp_path: Path) -> None:
+    folder = project(tmp_path, dev={})
+    (folder / ".env.toml").write_text('environment = "prod"\nscale = 3\n')
+    (folder / ".env").write_text("SECRET=1")
+    paths = {entry.path for entry in wanting.read(load(folder), None, store=store(tmp_path)).entries}
+    assert ".env.toml" in paths
+    assert ".env" not in paths
+
+
+def test_a_whole_push_of_a_real_project(
+    host: FakeHost, code: CodeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alvps.push.code_tree.code_tree", lambda: code)
+    monkeypatch.setattr("alvps.push.code_tree.bootstrap_script", lambda: b"echo bootstrapped\n")
+    folder = project(tmp_path, dev={"credentials": ["github_token"]}, ops={})
+    known = store(tmp_path, "github_token")
+    options = {"store": known, "connect": LocalConnection, "layout": host.layout}
+    planned = push(load(folder), ENVIRONMENT, dry_run=True, **options)  # type: ignore[arg-type]
+    assert planned.result == "planned"
+    assert planned.plan is not None
+    assert planned.plan.action == "first start"
+    result = push(load(folder), ENVIRONMENT, **options)  # type: ignore[arg-type]
+    assert result.result == "live"
+    assert host.credentials() == {"github_token/default": {"token": "canary-github_token\n"}}
+    loaded = load(host.root / "current/project", name="demo")  # as the daemon does
+    assert [agent.name for agent in loaded.agents] == ["dev", "ops"]
+    write_agent(folder, "ops", script="echo new")
+    assert push(load(folder), ENVIRONMENT, agent="ops", **options).result == "live"  # type: ignore[arg-type]
+    assert push(load(folder), ENVIRONMENT, **options).result == "unchanged"  # type: ignore[arg-type]
+
+
+def test_a_file_that_changes_meanwhile_is_named(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    want = wanted(folder, code)
+    write(folder, {"agents/dev/run.sh": "echo something else\n"})
+    with pytest.raises(AlError, match=r"agents/dev/run\.sh changed while"):
+        do_push(host, want)
+    assert host.live() is None
+    assert not host.leftovers()
