@@ -124,11 +124,11 @@ def test_files_are_replaced_in_one_step(tmp_path: Path) -> None:
     (tmp_path / ".new-file.json").write_text("torn")
     fsio.write_json(path, {"a": 1}, 0o600)
     assert fsio.read_json(path) == {"a": 1}
-    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert Path(path).stat().st_mode & 0o777 == 0o600
     fsio.replace_link(str(tmp_path / "link"), "one")
     fsio.replace_link(str(tmp_path / "link"), "releases/two")
     assert fsio.read_link(str(tmp_path / "link")) == "two"
-    assert sorted(os.listdir(tmp_path)) == ["file.json", "link"]
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["file.json", "link"]
     (tmp_path / "torn").write_text("{")
     assert fsio.read_json(str(tmp_path / "torn")) is None
     assert fsio.read_json(str(tmp_path / "none")) is None

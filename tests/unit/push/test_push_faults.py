@@ -473,7 +473,8 @@ def test_nonsense_instead_of_frames(host: FakeHost, folder: Path, code: CodeTree
     hello, blob = wanted(folder, code).hello(by="x", version="0", replace=False)
     for key, value in (
         ("project", "Bad Name"), ("agents", 1), ("agents", [{"name": "x", "folder": "../..", "credentials": []}]),
-        ("credentials", {"../x/y": "0" * 64}), ("credentials", []), ("digest", "xyz"), ("code", "../.."), ("scope", "dev"),
+        ("credentials", {"../x/y": "0" * 64}), ("credentials", []), ("digest", "xyz"), ("code", "../.."),
+        ("scope", "dev"),
     ):  # fmt: skip
         assert _request(host, code, {**hello, key: value}, blob)["t"] == "error", key
     assert _request(host, code, {**hello, "digest": "0" * 64}, b"short")["t"] == "error"
