@@ -16,6 +16,7 @@ entry to entry, and its fields are named EXTRA_….
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import logging
 import os
@@ -33,6 +34,9 @@ import structlog
 SOCKET = "/run/systemd/journal/socket"
 NAMESPACE = uuid.UUID("6d1c3d4e-3f0e-5c7a-9a43-51a1c0de0a11")  # any fixed one; changing it changes every MESSAGE_ID
 PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "exception": 3, "critical": 2}
+# fcntl(2). The module fcntl has these names only where Python was built against headers that do.
+F_ADD_SEALS = 1033
+ALL_SEALS = 0x1 | 0x2 | 0x4 | 0x8  # seal, shrink, grow, write
 SEND_TIMEOUT = 0.1  # seconds that a stuck journald may hold the caller
 MAX_VALUE = 64 << 10  # characters of one field; a traceback fits, a caller's mistake does not fill the disk
 
@@ -111,8 +115,7 @@ class JournalSink:
         try:
             with os.fdopen(os.dup(file), "wb") as stream:
                 stream.write(data)
-            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-            fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+            fcntl.fcntl(file, F_ADD_SEALS, ALL_SEALS)
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file]))]
             self._socket.sendmsg([b""], rights, 0, self._path)
         finally:
@@ -174,7 +177,7 @@ class _Bridge(logging.Handler):
 
 
 def _is_too_large(error: OSError) -> bool:
-    return error.errno in (90, 105)  # EMSGSIZE; ENOBUFS
+    return error.errno in (errno.EMSGSIZE, errno.ENOBUFS)
 
 
 def _field_name(key: str) -> str:

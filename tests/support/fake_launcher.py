@@ -1,7 +1,8 @@
 """A launcher that speaks the real protocol on a real socket and runs nothing.
 
 Its "containers" are timers, and a folder of files is its engine: they outlive this process, as containers outlive
-the launcher. `ledger` has a line for everything that ever happened to a container; tests compare the daemon's store with it.
+the launcher. `ledger` has a line for everything that ever
+happened to a container; tests compare the daemon's store with it.
 
     python fake_launcher.py FOLDER          socket at FOLDER/launcher.sock, behaviour from FOLDER/behaviour.json
 

@@ -27,6 +27,12 @@ class Machine:
         assert self.environment.container is not None
         return self.environment.container
 
+    @property
+    def address(self) -> str:
+        """On the outer engine's bridge: how somebody else on its network would come."""
+        inspect = ["docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.container]
+        return subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.strip()
+
     def run(self, *argv: str, stdin: str = "", timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["docker", "exec", "-i", self.container, *argv],

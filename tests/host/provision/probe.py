@@ -7,7 +7,6 @@ import os
 import pathlib
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -43,25 +42,25 @@ def execute(path: str) -> None:
 
 
 def processes() -> int:
-    return sum(name.isdigit() for name in os.listdir("/proc"))  # noqa: PTH208  # as small as can be
+    return sum(path.name.isdigit() for path in pathlib.Path("/proc").iterdir())
 
 
 state = os.environ["STATE_DIRECTORY"]
 results = {
     "docker": attempt(lambda: connect("/run/docker.sock")),
     "launcher": attempt(lambda: connect("/run/action-llama-launcher/launcher.sock")),
-    "credentials": attempt(lambda: os.listdir("/var/lib/action-llama-launcher/credentials")),
-    "history": attempt(lambda: os.listdir("/var/lib/action-llama")),
+    "credentials": attempt(lambda: list(pathlib.Path("/var/lib/action-llama-launcher/credentials").iterdir())),
+    "history": attempt(lambda: list(pathlib.Path("/var/lib/action-llama").iterdir())),
     "own state": attempt(lambda: pathlib.Path(state, "probe").touch()),
-    "user-data": attempt(lambda: os.listdir("/var/lib/cloud")),
-    "docker's folder": attempt(lambda: os.listdir("/var/lib/docker")),
-    "homes": attempt(lambda: os.listdir("/root")),
+    "user-data": attempt(lambda: list(pathlib.Path("/var/lib/cloud").iterdir())),
+    "docker's folder": attempt(lambda: list(pathlib.Path("/var/lib/docker").iterdir())),
+    "homes": attempt(lambda: list(pathlib.Path("/root").iterdir())),
     "write releases": attempt(lambda: pathlib.Path("/opt/action-llama/releases/x").touch()),
     "write etc": attempt(lambda: pathlib.Path("/etc/x").touch()),
     "write run": attempt(lambda: pathlib.Path("/run/x").touch()),
-    "write tmp": attempt(lambda: pathlib.Path("/tmp/x").touch()),  # noqa: S108  # its own
+    "write tmp": attempt(lambda: pathlib.Path("/tmp/x").touch()),
     "run from state": attempt(lambda: execute(f"{state}/run-me")),
-    "run from tmp": attempt(lambda: execute("/tmp/run-me")),  # noqa: S108
+    "run from tmp": attempt(lambda: execute("/tmp/run-me")),
     "writable code": attempt(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)),
     "netlink": attempt(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()),
     "packet": attempt(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()),
@@ -74,6 +73,5 @@ results = {
     "kill init": attempt(lambda: os.kill(1, 0)),
     "others' processes": processes() - 1,
     "groups": len(os.getgroups()),
-    "interfaces": [name for _, name in socket.if_nameindex()] if "-i" in sys.argv else [],
 }
 print(json.dumps(results))

@@ -169,7 +169,7 @@ def test_company_authorities_are_trusted_by_the_system_and_by_pip(machine: Machi
 
 
 def test_only_ssh_gets_through_the_firewall(machine: Machine) -> None:
-    address = _address(machine)
+    address = machine.address
     machine.sh("systemd-run -q --unit probe-open -- python3 -m http.server 8099 --bind 0.0.0.0")
     try:
         with socket.create_connection((address, 22), timeout=5) as ssh:
@@ -195,7 +195,7 @@ def test_the_firewall_leaves_docker_alone(machine: Machine) -> None:
         ready = "import socket,time\nfor _ in range(50):\n  try: socket.create_connection(('127.0.0.1',80)); break\n"
         ready += "  except OSError: time.sleep(0.1)"
         machine.run("docker", "exec", "probe-web", "python3", "-c", ready)
-        socket.create_connection((_address(machine), 8098), timeout=5).close()  # published by its owner
+        socket.create_connection((machine.address, 8098), timeout=5).close()  # published by its owner
         out = "import socket; socket.create_connection(('deb.debian.org', 80), timeout=20)"
         assert machine.run("docker", "exec", "probe-web", "python3", "-c", out).returncode == 0
     finally:
@@ -221,13 +221,3 @@ def test_a_run_cannot_ask_the_clouds_metadata_service(machine: Machine) -> None:
 
 def test_there_is_no_swap_in_a_container(machine: Machine) -> None:
     assert machine.sh("test -e /swapfile && echo there || true") == ""
-
-
-def _address(machine: Machine) -> str:
-    shown = subprocess.run(
-        ["docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", machine.container],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return shown.stdout.strip()

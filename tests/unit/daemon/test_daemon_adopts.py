@@ -38,8 +38,8 @@ def row(run: str, state: str, **fields: object) -> Run:
     started = int(time.time() * 1000) if state == "running" else None
     return Run(
         **{
-            **{"run": run, "agent": "dev", "trigger": "manual", "state": state, "queued": 1, "timeout": 900},
-            **{"release": "20261123T000001Z-abcdef", "started": started},
+            "run": run, "agent": "dev", "trigger": "manual", "state": state, "queued": 1, "timeout": 900,
+            "release": "20261123T000001Z-abcdef", "started": started,
             **fields,
         }
     )
@@ -47,9 +47,9 @@ def row(run: str, state: str, **fields: object) -> Run:
 
 def container(launcher: FakeLauncher, run: str, state: str, *, attempt: int = 1, **fields: object) -> None:
     item = {
-        **{"run": run, "attempt": attempt, "agent": "dev", "state": state, "exit_code": None, "oom": False},
-        **{"started": iso(time.time() - 5), "finished": None, "container": f"c-{run}"},
-        **{"ends": time.time() + 60, "ends_with": 0, "ends_oom": False, **fields},
+        "run": run, "attempt": attempt, "agent": "dev", "state": state, "exit_code": None, "oom": False,
+        "started": iso(time.time() - 5), "finished": None, "container": f"c-{run}",
+        "ends": time.time() + 60, "ends_with": 0, "ends_oom": False, **fields,
     }
     launcher.containers[run, attempt] = item
     if state == "running":

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from tests.support.daemon_rig import ask, behave, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher
 

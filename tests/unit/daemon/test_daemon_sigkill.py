@@ -49,7 +49,7 @@ async def feed(host: Path, accepted: list[str], asked: Counter[str]) -> None:
 def test_each_exit_is_recorded_once_none_twice_none_lost(tmp_path: Path) -> None:
     host = tmp_path
     config = "maxReruns = 2\nscale = 8\nworkQueueSize = 20"
-    release(host, 1, {agent: "manual = true\nscale = 3" for agent in AGENTS}, config)
+    release(host, 1, dict.fromkeys(AGENTS, "manual = true\nscale = 3"), config)
     behave(host, **{agent: {"exit": code, "seconds": 0.15} for agent, code in AGENTS.items()})
     accepted: list[str] = []
     asked: Counter[str] = Counter()
