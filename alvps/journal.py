@@ -107,8 +107,14 @@ class JournalSink:
                 self._send_file(data)
         except OSError:
             self._lost += 1
+            self._socket.settimeout(0)  # waited once; the next ones are not held up as well
         else:
             self._lost = 0
+            self._socket.settimeout(SEND_TIMEOUT)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
 
     def _send_file(self, data: bytes) -> None:
         file = os.memfd_create("al-journal", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)

@@ -48,6 +48,11 @@ class Notifier:
         """Another process than the one started is the service."""
         self._send(f"MAINPID={pid}")
 
+    def close(self) -> None:
+        """Give the socket back."""
+        if self._socket:
+            self._socket.close()
+
     def _send(self, message: str) -> None:
         if self._socket:
             with contextlib.suppress(OSError):

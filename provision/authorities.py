@@ -13,9 +13,14 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?\n-----END CERTIFICATE-----\
 
 def company_authorities(folder: Path = FOLDER) -> tuple[str, ...]:
     """Each certificate as PEM, in a stable order, none twice. Anything else in the files stays here."""
+    paths = sorted(folder.rglob("*.crt")) if folder.is_dir() else ()
+    return certificates(*(path.read_text(encoding="utf-8", errors="replace") for path in paths))
+
+
+def certificates(*texts: str) -> tuple[str, ...]:
+    """Each certificate in the texts as PEM, none twice."""
     found: dict[str, None] = {}
-    for path in sorted(folder.rglob("*.crt")) if folder.is_dir() else ():
-        text = path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
-        for match in _PEM.finditer(text):
+    for text in texts:
+        for match in _PEM.finditer(text.replace("\r\n", "\n")):
             found[match[0].rstrip("\n") + "\n"] = None
     return tuple(found)

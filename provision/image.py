@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alvps.provision import bootstrap
+from alvps.provision.bootstrap import as_root
 from alvps.provision.engine import docker_lines, docker_says, tail
 from alvps.provision.provider import Event, Progress, ProvisionFailed
 from alvps.provision.resources import resource
@@ -105,12 +107,15 @@ def image_id(name: str) -> str | None:
 
 
 def _make_base(progress: Progress, *, why: str) -> None:
-    script = resource("docker", "debian", "make-base.sh")
-    with subprocess.Popen(
-        ["sh", str(script), BASE], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
+    script = resource("docker", "debian", "make-image")
+    argv = [*as_root("root" if os.getuid() == 0 else "user"), "sh", str(script), BASE]  # debootstrap makes devices
+    try:
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except FileNotFoundError:
+        raise ProvisionFailed(f"{BASE} cannot be pulled, and without sudo it cannot be made", detail=why) from None
+    said = b""
+    with process:
         assert process.stdout is not None
-        said = b""
         for line in process.stdout:
             said += line
             progress(Event(step="base", text=line.decode(errors="replace").rstrip(), detail=True))

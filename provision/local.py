@@ -14,7 +14,7 @@ from pathlib import Path
 from alvps.errors import UsageError
 from alvps.project.environments import Environment, companion_folder, list_environments, save_environment
 from alvps.provision import boot, bootstrap, record, vps, vps_argv
-from alvps.provision.authorities import company_authorities
+from alvps.provision.authorities import certificates, company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
 from alvps.provision.engine import docker, require_engine
 from alvps.provision.files import write_private
@@ -59,6 +59,14 @@ class Local:
     @property
     def volume(self) -> str:
         return f"{self.container}-docker"
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The certificates alone: what else is in a PEM file (a key!) must not travel. Raises UsageError for none."""
+        found = certificates(*self.authorities)
+        if self.authorities and not found:
+            raise UsageError("there is no certificate in the PEM file of the authority")
+        return found
 
     @property
     def folder(self) -> Path:
@@ -109,6 +117,7 @@ class Local:
             raise UsageError(
                 f"the environment {self.name!r} exists already", hint=f"al teardown {self.name}, or another --name"
             )
+        _ = self.trusted  # raises before anything is made
         require_engine()
         found = vps.owner(self.container)
         if found is not None and (earlier is None or earlier.instance != found):
@@ -140,7 +149,7 @@ class Local:
 
         with caches_locked(waiting):
             with timed(progress, "image", "the image of a VPS is there"):
-                image = ensure_image(self.authorities, progress)
+                image = ensure_image(self.trusted, progress)
             with timed(progress, "volume", f"Docker's folder is in the volume {self.volume}"):
                 self._fill(made, image, progress)
         return image
@@ -163,7 +172,7 @@ class Local:
             authorized_key=self._keys(made, host_key),
             host_key=host_key,
             bootstrap=bootstrap.script(),
-            authorities=self.authorities,
+            authorities=self.trusted,
         )
         machine = vps_argv.Vps(
             name=self.name,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 from alvps.daemon.engine import Engine
@@ -19,10 +19,6 @@ from alvps.daemon.reload import Reload, install
 from alvps.daemon.status import Status
 from alvps.daemon.ticker import Ticker
 from alvps.daemon.waiting import happens
-from alvps.gateway.control import control_app
-from alvps.gateway.public import public_app
-from alvps.gateway.serve import Servers
-from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
 from alvps.journal import get_logger
 from alvps.notify import Notifier, watchdog_interval
 from alvps.store import history, runs
@@ -31,6 +27,7 @@ from alvps.store.ids import RunIds
 from alvps.store.store import Store
 
 FIRST_LIST = 5.0  # seconds that ticks wait at start for the launcher, so that runs which ended meanwhile do not count
+Doors = Callable[[Options, Operator], AbstractAsyncContextManager[None]]  # who may ask the operator, while it is open
 PRUNE_EACH = 3600.0  # seconds
 
 log = get_logger()
@@ -39,8 +36,9 @@ log = get_logger()
 class Daemon:
     """One daemon."""
 
-    def __init__(self, options: Options, notifier: Notifier, clock: Clock = time.time) -> None:
+    def __init__(self, options: Options, notifier: Notifier, doors: Doors, clock: Clock = time.time) -> None:
         self._options = options
+        self._doors = doors
         self._notifier = notifier
         self._clock = clock
 
@@ -62,10 +60,7 @@ class Daemon:
             status = Status(engine, ticker, started_ms)
             reload = Reload(self._options.root, engine, ticker, launcher, self._tell_reload)
             operator = Operator(engine, link, status, reload)
-            servers = Servers()
-            at_the_end.push_async_callback(servers.stop)
-            await servers.start(control_app(operator), [unix_listener(self._options.control)])
-            await servers.start(public_app(operator), handed_over("public") or [tcp_listener(*self._options.listen)])
+            await at_the_end.enter_async_context(self._doors(self._options, operator))
             at_the_end.callback(engine.waiters.close)  # who waits for a run is told how it stands
             log.info("daemon started", release=release.id, agents=len(release.agents), unfinished=engine.live.total)
             code = await self._work(stop, engine, ticker, link, status)

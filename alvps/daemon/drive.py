@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from alvps.daemon.backoff import Backoff
 from alvps.daemon.launcher import STOP_GRACE, Container, Launcher, LauncherGone, Refused
+from alvps.daemon.live import Live
 from alvps.daemon.outcome import Exit, Vanished, Verdict, verdict
 from alvps.daemon.waiting import happens
 from alvps.errors import AlError
@@ -27,6 +28,12 @@ T = TypeVar("T")
 P = ParamSpec("P")
 BACKSTOP = 30  # seconds after the agent's own timer, for one whose timer did not work
 RETRY_MOST = 30.0
+CONFIRM_AFTER = (
+    0,
+    1,
+    5,
+    15,
+)  # seconds between questions to a launcher that does not answer; then its return brings a list
 # After these refusals a container may still exist; after every other one it does not.
 UNCERTAIN = ("docker-down",)
 # The launcher and we follow the same link, but not in the same millisecond.
@@ -47,6 +54,7 @@ class Desk(Protocol):
     """What a drive needs from the engine."""
 
     launcher: Launcher
+    live: Live
 
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
@@ -241,21 +249,27 @@ class Drive:
 
     async def _ask_ended(self, run: Run, gone: str | None = None) -> bool:
         """Look the container up. Delivers its exit, or that there is none if `gone` says what that means."""
-        try:
-            found = _find(await self._desk.launcher.containers(), run)
-        except (LauncherGone, Refused):
-            return False
+        with contextlib.suppress(LauncherGone, Refused):
+            self._take(_find(await self._desk.launcher.containers(), run), run, gone)
+        return run.attempt in self._exits
+
+    def _take(self, found: Container | None, run: Run, gone: str | None) -> None:
         if found and found.state == "exited":
             self.deliver(run.attempt, exit_of(found))
         elif gone and (found is None or found.state == "created"):
             self.deliver(run.attempt, Vanished(gone))
-        return run.attempt in self._exits
 
     async def confirm_vanished(self) -> None:
         """A list did not have our container: is that still so?"""
-        run = self._run
-        if run.state == "running":
-            await self._ask_ended(run, gone="its container is gone, and nobody saw how it ended")
+        for pause in CONFIRM_AFTER:
+            await asyncio.sleep(pause)
+            run = self._desk.live.get(self.id)
+            if run is None or run.state != "running" or run.attempt in self._exits:
+                return
+            with contextlib.suppress(LauncherGone, Refused):
+                found = _find(await self._desk.launcher.containers(), run)
+                self._take(found, run, "its container is gone, and nobody saw how it ended")
+                return
 
     async def _remove(self, attempt: int, end: Exit | Vanished) -> None:
         if isinstance(end, Exit):

@@ -15,7 +15,7 @@ from alvps.frames import Message
 from alvps.journal import get_logger
 from alvps.store import runs
 
-RETRY_FIRST, RETRY_MOST = 0.1, 5.0  # seconds
+RETRY_FIRST, RETRY_MOST = 0.1, 2.0  # seconds
 
 log = get_logger()
 
@@ -37,43 +37,42 @@ class Link:
             try:
                 async with aclosing(self._launcher.watch()) as events:
                     async for event in events:
+                        self._hear(event)
                         backoff.reset()
-                        await self._hear(event)
-            except (LauncherGone, Refused) as error:
-                if self.gone != error.message:
-                    log.warning("launcher lost", reason=error.message)
-                self.gone = error.message
-                self._engine.hold(error.message)
+            except LauncherGone as error:
+                self._lost(error.message)
+            except Refused as error:
+                if error.code == "docker-down":
+                    self._docker_lost(f"Docker does not answer: {error.message}")
+                else:
+                    self._lost(error.message)
             await asyncio.sleep(backoff.next())
 
-    async def _hear(self, event: Message) -> None:
+    def _lost(self, reason: str) -> None:
+        if self.gone != reason:
+            log.warning("launcher lost", reason=reason)
+        self.gone = reason
+        self._engine.hold(reason)
+
+    def _docker_lost(self, reason: str) -> None:
+        if self._engine.held != reason:
+            log.warning("docker lost", reason=reason)
+        self.gone = None
+        self._engine.hold(reason)
+        self.heard.set()
+
+    def _hear(self, event: Message) -> None:
         kind = event.get("event")
         if kind is None:
-            await self._first(event)
+            answer = checked(event)
+            self.gone = None
+            self._compare(protocol.containers(answer))
         elif kind == "exit":
             self._exited(protocol.container(event))
         elif kind == "docker" and not event.get("up"):
-            log.warning("docker lost")
-            self._engine.hold("Docker does not answer")
+            self._docker_lost("Docker does not answer")
         elif kind == "list":
-            await self._compare(protocol.containers(event))
-
-    async def _first(self, answer: Message) -> None:
-        self.gone = None
-        try:
-            checked(answer)
-        except Refused as error:
-            if error.code != "docker-down":
-                raise
-            log.warning("docker lost", reason=error.message)
-            self._engine.hold(f"Docker does not answer: {error.message}")
-            self.heard.set()
-            return
-        if answer.get("docker") is False:
-            self._engine.hold("Docker does not answer")
-            self.heard.set()
-            return
-        await self._compare(protocol.containers(answer))
+            self._compare(protocol.containers(event))
 
     def _exited(self, container: Container) -> None:
         row = self._engine.live.get(container.run)
@@ -82,7 +81,7 @@ class Link:
         else:
             self._engine.spawn(self._clear(container))
 
-    async def _compare(self, containers: Sequence[Container]) -> None:
+    def _compare(self, containers: Sequence[Container]) -> None:
         """Decide on every run that an earlier daemon, or we before the line was cut, left with the launcher."""
         found = {(c.run, c.attempt): c for c in containers}
         adopted = 0

@@ -1,4 +1,4 @@
-"""The daemon's parts behind the control API."""
+"""What the gateway can ask for: the daemon's parts behind one object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alvps.store import history
 
 
 class Operator(Orders):
-    """alvps.gateway.operator.Operator for one daemon."""
+    """Answers questions and carries out orders; what it answers is in the store."""
 
     def __init__(self, engine: Engine, link: Link, status: Status, reload: Reload) -> None:
         super().__init__(engine)

@@ -6,13 +6,21 @@ import difflib
 import sqlite3
 
 from alvps.daemon.engine import Engine
-from alvps.gateway.operator import NotNow, Unknown
+from alvps.errors import AlError, UsageError
 from alvps.journal import get_logger
 from alvps.project import Agent
 from alvps.store import pauses, runs
 from alvps.store.runs import QueueFull, Run
 
 log = get_logger()
+
+
+class NotNow(AlError):
+    """The order is understood, and cannot be carried out as things are."""
+
+
+class Unknown(UsageError):
+    """There is no such agent or run."""
 
 
 class Orders:
@@ -35,13 +43,12 @@ class Orders:
 
     async def start(self, agent: str, prompt: str | None) -> str:
         """Queue a run by hand; gives its id. Raises Unknown, NotNow, StoreUnavailable."""
-        name = self.agent(agent).name
         if self.agent(agent).scale == 0:
-            raise NotNow(f"the agent {name!r} is disabled: its scale is 0", hint="set its scale and push")
+            raise NotNow(f"the agent {agent!r} is disabled: its scale is 0", hint="set its scale and push")
         limit = self.engine.release.project.work_queue_size
         run = Run(
             run=self.engine.new_id(),
-            agent=name,
+            agent=agent,
             trigger="manual",
             state="queued",
             prompt=prompt,
@@ -50,10 +57,10 @@ class Orders:
         stored = await self.engine.store.write(runs.enqueue, run, limit)
         if isinstance(stored, QueueFull):
             raise NotNow(
-                f"the queue of {name!r} is full: {stored.queued} runs wait (workQueueSize is {limit})",
-                hint=f"wait, or drop them with `al kill {name}`",
+                f"the queue of {agent!r} is full: {stored.queued} runs wait (workQueueSize is {limit})",
+                hint=f"wait, or drop them with `al kill {agent}`",
             )
-        log.info("run queued", agent=name, run=run.run, trigger="manual")
+        log.info("run queued", agent=agent, run=run.run, trigger="manual")
         self.engine.live.put(run)
         self.engine.dispatch()
         return run.run

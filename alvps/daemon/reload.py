@@ -8,11 +8,11 @@ from pathlib import Path
 
 from alvps.daemon.engine import Engine
 from alvps.daemon.launcher import Launcher, LauncherGone, Refused
+from alvps.daemon.orders import NotNow
 from alvps.daemon.release import Release, load_current
 from alvps.daemon.ticker import Ticker
 from alvps.daemon.timetable import Timetable
 from alvps.errors import AlError
-from alvps.gateway.operator import NotNow
 from alvps.journal import get_logger
 from alvps.store import schedules
 

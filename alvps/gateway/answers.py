@@ -10,8 +10,8 @@ from sanic.exceptions import SanicException
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
+from alvps.daemon.orders import NotNow, Unknown
 from alvps.errors import AlError
-from alvps.gateway.operator import NotNow, Unknown
 from alvps.journal import get_logger
 from alvps.store.errors import StoreUnavailable
 

@@ -8,8 +8,8 @@ from typing import Any
 from sanic import Request
 from sanic.response import HTTPResponse
 
+from alvps.daemon.operator import Operator
 from alvps.gateway.answers import BadRequest, Errors, TooLarge, answer
-from alvps.gateway.operator import Operator
 from alvps.gateway.serve import Application, application
 
 MAX_BODY = 1 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sanic import Request
 from sanic.response import HTTPResponse
 
+from alvps.daemon.operator import Operator
 from alvps.gateway.answers import Errors, answer
-from alvps.gateway.operator import Operator
 from alvps.gateway.serve import Application, application
 
 

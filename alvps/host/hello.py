@@ -101,7 +101,9 @@ def bootstrap_differs(layout: Layout, hello: Hello) -> bool:
 
 
 def scoped_entries(live: tuple[Entry, ...], hello: Hello) -> tuple[Entry, ...]:
-    """The live release's files with one agent's folder exchanged."""
+    """The live release's files with one agent's folder exchanged. Raises BadHello if the live ones are not known."""
+    if not live:
+        raise BadHello("the live release's list of files is damaged: push the whole project")
     folder = f"{hello.agents[0]['folder']}/"
     return manifest.checked([*(entry for entry in live if not entry.path.startswith(folder)), *hello.entries])
 

@@ -41,7 +41,8 @@ def chosen(
 ) -> tuple[list[Release], list[Release]]:
     """Which releases go and which stay. Pure."""
     others = [release for release in every if live is None or release.id != live.id]
-    stay = {release.id for release in others[max(0, len(others) - keep) :]} | set(in_use) | ({live.id} if live else set())
+    latest = others[max(0, len(others) - keep) :]
+    stay = {release.id for release in latest} | set(in_use) | ({live.id} if live else set())
     return [r for r in every if r.id not in stay], [r for r in every if r.id in stay]
 
 

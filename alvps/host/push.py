@@ -65,11 +65,10 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
     _check_project(hello, live)
     received = _compare(work, hello, live)
     parts, sources = received.parts, received.sources
-    work.step("transfer", files=len(received.missing), bytes=sum(entry.size for entry in received.missing))
     blobs.receive(work.layout, received.missing, sources, work.peer.receive)
     new = len(received.missing)
     if not codebase.exists(work.layout, parts.code):
-        work.step("code")
+        work.step("code", version=hello.version)
         codebase.make(work.layout, parts.code, parts.code_entries, sources, new=new, life=work.life)
     # Installing the dependencies and building the images take the longest and do not know of each other.
     installing = background.Task(lambda: _install(work, parts), on_failure=work.life.stop_children)
@@ -163,6 +162,7 @@ def _compare(work: Work, hello: Hello, live: Release | None) -> _Received:
         venv_name = live.text("venv_digest")
     parts = _Parts(entries, manifest.tree_digest(entries), code_digest, code_entries, venv_name, agents)
     sources, missing = _sources(work, parts, live, have)
+    work.step("transfer", files=len(missing), bytes=sum(entry.size for entry in missing))
     space.check(work.layout, missing, parts_count=len(entries), venv_missing=not dependencies.exists(layout, venv_name))
     work.peer.send({"t": "need", "count": len(missing)}, b"".join(bytes.fromhex(entry.sha256) for entry in missing))
     return _Received(parts, sources, missing, values)

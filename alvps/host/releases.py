@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from alvps.host import fsio
 from alvps.host.layout import Layout
-from alvps.host.manifest import Entry, decode
+from alvps.host.manifest import BadManifest, Entry, decode, tree_digest
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}\Z")
 _FORMAT = "%Y%m%dT%H%M%SZ"
@@ -44,8 +44,12 @@ class Release(NamedTuple):
         return fsio.read_json(f"{self.path}/images.json") or {}
 
     def manifest(self) -> tuple[Entry, ...]:
-        """The entries of its project folder. Raises BadManifest, OSError."""
-        return read_manifest(self.path)
+        """The entries of its project folder; none if the list is damaged: then everything counts as changed."""
+        try:
+            entries = read_manifest(self.path)
+        except (BadManifest, OSError):
+            return ()
+        return entries if tree_digest(entries) == self.text("project_digest") else ()
 
 
 def read_manifest(folder: str) -> tuple[Entry, ...]:

@@ -30,11 +30,13 @@ class Pool:
         loop = asyncio.get_running_loop()
         number = next(self._numbers)
         self._due[number] = loop.time() + limit
-        future = loop.run_in_executor(self._executor, call)
+        submitted = self._executor.submit(call)
+        future = asyncio.wrap_future(submitted)
         future.add_done_callback(lambda done: self._over(number, done))
         done, _ = await asyncio.wait({future}, timeout=limit)
         if not done:
-            # The thread stays busy until the call's own time-out; nobody waits for it here.
+            # What has not begun never will. What has stays until its own time-out; nobody waits for it here.
+            submitted.cancel()
             raise docker_down(f"the Docker engine did not answer within {limit:.0f} s")
         return future.result()
 

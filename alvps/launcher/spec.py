@@ -116,7 +116,7 @@ def _host_config(order: Order) -> dict[str, Any]:
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "CapAdd": [],
-        "SecurityOpt": ["no-new-privileges:true"],
+        "SecurityOpt": ["no-new-privileges=true"],
         "Privileged": False,
         "IpcMode": "private",
         "PidMode": "",

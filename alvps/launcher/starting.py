@@ -67,7 +67,8 @@ def _create(engine: Engine, order: Order) -> str | Run:
                 ) from None
             if not run.never_started:
                 return run
-            engine.remove(run.container, force=True)
+            with suppress(Refused):  # not by force: if somebody has just started it after all, it is found running next
+                engine.remove(run.container)
     raise Refused("conflict", f"the container {order.name} keeps coming back", retry=True)
 
 

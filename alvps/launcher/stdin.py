@@ -40,8 +40,9 @@ class Stdin:
     def close(self) -> None:
         """Let go of the connection; a container that has not read everything by now finds the end of its input."""
         # The wrapper only counts references; without closing the socket itself, dockerd would never see the end.
-        self._attached.close()
-        self._socket.close()
+        with suppress(OSError):
+            self._attached.close()
+            self._socket.close()
 
     def __enter__(self) -> Stdin:  # noqa: PYI034 - typing.Self is not in Python 3.10
         return self

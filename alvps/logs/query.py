@@ -6,8 +6,11 @@ field are alternatives, matches on several must all hold, `+` joins groups of th
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 
 from alvps.errors import UsageError
 from alvps.logs.since import host_time
@@ -15,6 +18,7 @@ from alvps.logs.since import host_time
 # systemd's own SD_MESSAGE_JOURNAL_DROPPED: "Suppressed N messages from docker.service". A gap must be seen.
 _DROPPED = "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
 _UNITS = ("action-llama.service", "action-llama-launcher.service", "action-llama.socket")
+_POLL = 0.008  # seconds between two looks at the journal while somebody follows it
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _RUN = re.compile(r"[a-z0-9]{1,40}")
 
@@ -62,18 +66,20 @@ def history_argv(query: Query) -> list[str]:
     return [*argv, *matches(query)]
 
 
-def from_cursor_argv(query: Query, cursor: str | None, *, follow: bool) -> list[str]:
-    """The lines from the entry with this cursor on, that entry included if it matches; None: from the beginning.
+def rest_argv(query: Query, cursor: str) -> list[str]:
+    """The lines that are there now from the entry with this cursor on, that entry included if it matches.
 
     Not --after-cursor: where the cursor's entry does not match, or has been deleted meanwhile, that leaves out the
     first entry that does (seen with systemd 252).
     """
-    argv = _start()
-    if cursor is not None:
-        argv.append(f"--cursor={cursor}")
-    if follow:
-        argv += ["--follow", "--no-tail"]
-    return [*argv, *matches(query)]
+    return [*_start(), f"--cursor={cursor}", *matches(query)]
+
+
+def follow_argv(query: Query, cursor: str | None) -> list[str]:
+    """The same and every line to come; None: from the journal's beginning."""
+    otherwise = [*_start(), "--follow", "--no-tail", *([f"--cursor={cursor}"] if cursor else []), *matches(query)]
+    ask = {"cursor": cursor, "matches": matches(query), "fields": FIELDS, "poll": _POLL, "otherwise": otherwise}
+    return ["python3", "-I", "-c", _follower(), json.dumps(ask)]
 
 
 def newest_argv() -> list[str]:
@@ -94,6 +100,11 @@ def matches(query: Query) -> list[str]:
     # What the processes say when they cannot log yet (a traceback), and what systemd says about them.
     words += ["+", *(f"_SYSTEMD_UNIT={unit}" for unit in _UNITS), "+", *(f"UNIT={unit}" for unit in _UNITS)]
     return [*words, "+", _DROPPED]
+
+
+@cache
+def _follower() -> str:
+    return resources.files("alvps.logs").joinpath("follower.py").read_text(encoding="utf-8")
 
 
 def _start() -> list[str]:

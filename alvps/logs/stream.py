@@ -1,4 +1,4 @@
-"""The acting part: runs journalctl over SSH, and goes on where it was when the connection is cut."""
+"""The acting part: reads the host's journal over SSH, and goes on where it was when the connection is cut."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from alvps.errors import AlError, HostUnreachable
 from alvps.logs.entry import Entry, Piece, parse
 from alvps.logs.join import Joiner
-from alvps.logs.query import Query, from_cursor_argv, history_argv, newest_argv
+from alvps.logs.query import Query, follow_argv, history_argv, newest_argv, rest_argv
 from alvps.ssh import Channel, Connection
 
 DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before each attempt to connect again; the last one repeats
@@ -83,16 +83,13 @@ class _Reader:
             if self._query.lines != 0:
                 yield from self._history(connection)
             self._cursor = self._cursor or mark
-        with _command(connection, from_cursor_argv(self._query, self._cursor, follow=True)) as channel:
+        with _command(connection, follow_argv(self._query, self._cursor)) as channel:
             yield from self._follow(channel)
             self._check(channel)
         raise HostUnreachable(f"{connection.host_label}: the host ended the log")
 
     def _history(self, connection: Connection) -> Iterator[Entry]:
-        if self._cursor is None:
-            argv = history_argv(self._query)
-        else:
-            argv = from_cursor_argv(self._query, self._cursor, follow=False)
+        argv = history_argv(self._query) if self._cursor is None else rest_argv(self._query, self._cursor)
         with _command(connection, argv) as channel:
             for line in channel.stdout:
                 yield from self._take(line)
@@ -127,13 +124,13 @@ class _Reader:
         return pieces[-1].cursor if pieces and pieces[-1] is not None else None
 
     def _check(self, channel: Channel) -> None:
-        """After the end of the output. Raises AlError when journalctl did not like the question."""
+        """After the end of the output. Raises AlError when the command did not like the question."""
         code = channel.wait(10)
         if code == 0 or channel.signal is not None or code > 128:
             return
         said = channel.stderr.read().decode(errors="replace").strip()
         raise AlError(
-            f"the host's journal cannot be read: journalctl ended with status {code}",
+            f"the host's journal cannot be read: the command ended with status {code}",
             hint="al logs needs root, or a user who may run journalctl through sudo without a password",
             detail=said or None,
         )
@@ -143,7 +140,6 @@ class _Reader:
 def _command(connection: Connection, argv: Sequence[str]) -> Iterator[Channel]:
     privileged = [] if connection.user == "root" else ["sudo", "-n", "--"]
     with connection.open([*privileged, *argv]) as channel:
-        channel.stdin.close()
         yield channel
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from alvps import __version__, frames
 from alvps.errors import HostUnreachable, PushFailed, UsageError
 from alvps.host.manifest import Entry, bucketed, encode
-from alvps.push import plan as planning
 from alvps.push import wanted as wanting
 from alvps.push.events import Event, Step, Transfer
 from alvps.push.line import Line
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from alvps.credentials.store import FileStore
     from alvps.project import Project
     from alvps.project.environments import Environment
+    from alvps.push.plan import Plan
 
 Connect = Callable[[], "AbstractContextManager[Connection]"]
 
@@ -36,7 +34,7 @@ class PushResult:
     result: str
     release: str | None
     previous: str | None = None
-    plan: planning.Plan | None = None
+    plan: Plan | None = None
     bytes_sent: int = 0
     bytes_received: int = 0
     seconds: float = 0.0
@@ -62,7 +60,8 @@ def push(
 
     `connect` opens the connection (default: alvps.ssh as the environment says). `replace`: the host may be running
     another project. Raises CredentialsMissing and ProjectInvalid before anything is contacted; HostUnreachable,
-    HostKeyRefused; HostBusy; UsageError; PushFailed, whose message says which release serves now.
+    HostKeyRefused; HostBusy; UsageError; PushFailed, whose message says which release serves now. A connection lost
+    before the switch is HostUnreachable: nothing happened. One lost after it is PushFailed: the host decides alone.
     """
     began = time.monotonic()
     # Importing the SSH library takes longer than reading most projects: do both at once.
@@ -81,6 +80,9 @@ def push(
 
 def pushed_by() -> str:
     """Who pushes: user@laptop."""
+    import getpass
+    import socket
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -94,7 +96,9 @@ def _dry_run(session: HostSession, wanted: Wanted, began: float) -> PushResult:
         raise UsageError(
             f"no release is live yet, so agent {wanted.scope} cannot be pushed alone", hint="run `al push`"
         )
-    plan = planning.make(wanted, state, manifest)
+    from alvps.push.plan import make
+
+    plan = make(wanted, state, manifest)
     return PushResult(result="planned", release=plan.live, plan=plan, seconds=time.monotonic() - began)
 
 
@@ -177,7 +181,7 @@ def _cut(line: Line, error: HostUnreachable) -> PushFailed | HostUnreachable:
         text = f"{error.message}, after the switch had begun; the host decides alone whether the new release stays"
         return PushFailed(text, hint="`al releases` shows what is live", detail=error.detail)
     text = f"{error.message}; the live release was not touched"
-    return PushFailed(text, hint="push again: what already arrived is not sent again", detail=error.detail)
+    return HostUnreachable(text, hint="push again: what already arrived is not sent again", detail=error.detail)
 
 
 def _connector(environment: Environment) -> Connect:

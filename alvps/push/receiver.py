@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,6 +59,9 @@ def command(user: str) -> list[str]:
 @lru_cache(maxsize=1)
 def bundle() -> bytes:
     """The receiver as a zip: alvps/host and alvps/frames.py. The same files always give the same bytes."""
+    import io
+    import zipfile  # only for a host that has another version: most pushes need no bundle
+
     buffer = io.BytesIO()
     files = [_PACKAGE / "__init__.py", _PACKAGE / "frames.py", *sorted((_PACKAGE / "host").glob("*.py"))]
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

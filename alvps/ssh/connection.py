@@ -1,4 +1,4 @@
-"""One connection to one host, over any number of hops: fabric and paramiko behind three verbs."""
+"""One connection to one host, over any number of hops: paramiko (and fabric for hops) behind three verbs."""
 
 from __future__ import annotations
 

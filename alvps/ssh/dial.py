@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import tempfile
 import threading
 from typing import IO
 
@@ -124,6 +123,8 @@ def _command(settings: Settings) -> Wire:
     """
     shell = os.environ.get("SHELL") or "/bin/sh"
     ours, theirs = socket.socketpair()
+    import tempfile
+
     words = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process that writes to it
     try:
         process = subprocess.Popen(

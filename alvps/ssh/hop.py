@@ -1,15 +1,12 @@
-"""One SSH connection of the way, to the target or to a hop before it: fabric's Connection with al's own client."""
+"""One SSH connection of the way, to the target or to a hop before it: paramiko's client with al's own policies."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import paramiko
-from fabric import Config
-from fabric import Connection as FabricConnection
-from paramiko.config import SSHConfig
 
 from alvps.errors import AlError, HostUnreachable
 from alvps.ssh.auth import Strategy
@@ -30,11 +27,12 @@ _PARAMIKO_ERRORS = (paramiko.SSHException, OSError, EOFError)
 class Hop:
     """An open connection to one host."""
 
-    def __init__(self, settings: Settings, connection: Any, transport: WatchedTransport, wire: Wire | None) -> None:
+    def __init__(self, settings: Settings, client: paramiko.SSHClient, transport: WatchedTransport) -> None:
         self.settings = settings
-        self.connection = connection  # fabric's
         self.transport = transport
-        self._wire = wire
+        self._client = client
+        self._wire: Wire | None = None
+        self._fabric: Any = None
 
     @classmethod
     def open(
@@ -51,16 +49,12 @@ class Hop:
         Raises HostUnreachable, HostKeyRefused.
         """
         strategy = Strategy(settings, timeout=timeouts.auth, passphrase=passphrase)
-        attempt = _Attempt(settings, over)
-        with attempt:
+        with _Attempt(settings, over, strategy) as attempt:
             policy = StrictPolicy(settings, pinned)
 
             def transport_factory(sock: Any, **_: object) -> WatchedTransport:
-                return attempt.start(
-                    WatchedTransport(
-                        sock, settings=settings, timeouts=timeouts, host_key_types=policy.preferred_types()
-                    )
-                )
+                types = policy.preferred_types()
+                return attempt.start(WatchedTransport(sock, settings=settings, timeouts=timeouts, host_key_types=types))
 
             options: dict[str, Any] = {
                 "transport_factory": transport_factory,
@@ -68,29 +62,35 @@ class Hop:
                 # paramiko's one limit for banner and key exchange together; the transport has one for each.
                 "timeout": timeouts.banner + timeouts.key_exchange,
             }
+            client = paramiko.SSHClient()
+            client.set_missing_host_key_policy(policy)
+            fabric = None
             if isinstance(over, Wire):
-                options["sock"] = over.sock
-            connection = FabricConnection(
-                host=settings.hostname,
-                user=settings.user,
-                port=settings.port,
-                # Neither fabric's own configuration files nor its reading of ~/.ssh/config have a say.
-                config=Config(ssh_config=SSHConfig(), lazy=True),
-                gateway=False if isinstance(over, Wire) else over.connection,
-                connect_kwargs=options,
-            )
-            connection.client = paramiko.SSHClient()  # instead of fabric's, which accepts every host key
-            connection.client.set_missing_host_key_policy(policy)
-            attempt.strategy = strategy
-            connection.open()
-            transport = attempt.succeed()
-        transport.watch()
-        return cls(settings, connection, transport, over if isinstance(over, Wire) else None)
+                client.connect(
+                    settings.hostname, settings.port, settings.user, sock=cast("paramiko.Channel", over.sock), **options
+                )
+            else:
+                from alvps.ssh.gateway import open_through
+
+                fabric = open_through(over.as_gateway(), settings, client, options)
+            hop = cls(settings, client, attempt.succeed())
+        hop._fabric = fabric  # its own class
+        hop._wire = over if isinstance(over, Wire) else None  # its own class
+        hop.transport.watch()
+        return hop
+
+    def as_gateway(self) -> Any:
+        """fabric's Connection of this hop."""
+        if self._fabric is None:
+            from alvps.ssh.gateway import wrap
+
+            self._fabric = wrap(self.settings, self._client)
+        return self._fabric
 
     def execute(self, line: str) -> Channel:
         """Start a line of shell. Raises HostUnreachable."""
         try:
-            channel = self.connection.create_session()
+            channel = self.transport.open_session()
             channel.exec_command(line)
         except _PARAMIKO_ERRORS as error:
             if not self.transport.is_active():
@@ -105,7 +105,7 @@ class Hop:
 
     def close(self) -> None:
         self.transport.hang_up()
-        self.connection.close()
+        self._client.close()
         if self._wire is not None:
             self._wire.close()
 
@@ -133,13 +133,13 @@ def exchange_keys(settings: Settings, kind: str, *, over: Wire | Hop, timeouts: 
 class _Attempt:
     """One try to connect: cleans up unless it succeeded, and turns paramiko's errors into one that names the step."""
 
-    def __init__(self, settings: Settings, over: Wire | Hop) -> None:
+    def __init__(self, settings: Settings, over: Wire | Hop, strategy: Strategy | None = None) -> None:
         self._settings = settings
         self._over = over
+        self._strategy = strategy
         self._transport: WatchedTransport | None = None
         self._succeeded = False
         self._began = time.monotonic()
-        self.strategy: Strategy | None = None
 
     def start(self, transport: WatchedTransport) -> WatchedTransport:
         self._transport = transport
@@ -189,7 +189,7 @@ class _Attempt:
             elif isinstance(error, EOFError):
                 what = "the host hung up"
             return unreachable("key exchange", settings, what, detail=detail)
-        return _refused(settings, self.strategy, what)
+        return _refused(settings, self._strategy, what)
 
 
 def _refused(settings: Settings, strategy: Strategy | None, what: str) -> HostUnreachable:

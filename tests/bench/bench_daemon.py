@@ -49,7 +49,7 @@ async def started(python: str, host: Path) -> tuple[subprocess.Popen[bytes], flo
     listener.setblocking(False)
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Listener, sock=listener)
     begin = time.monotonic()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - nothing else is to happen meanwhile
         [
             python,
             *("-m", "alvps.daemon", "--root", str(chosen.root), "--state", str(chosen.state), "--run", str(chosen.run)),
@@ -98,12 +98,12 @@ async def herd(python: str, count: int) -> None:
             def durable() -> bool:
                 return bool(rows(host, "SELECT count(*) AS n FROM runs")[0]["n"] >= count)
 
-            while not durable():
+            while not durable():  # noqa: ASYNC110 - the database of another process
                 await asyncio.sleep(0.005)
             late = time.time() - minute
             decided = rows(host, "SELECT min(decided) AS first FROM ticks")[0]["first"] / 1000 - minute
             print(
-                f"{count} ticks at one instant: decided {decided * 1000:.0f} ms, all durable {late * 1000:.0f} ms after it"
+                f"{count} ticks at once: decided after {decided * 1000:.0f} ms, all durable after {late * 1000:.0f} ms"
             )
             process.terminate()
             process.wait(10)

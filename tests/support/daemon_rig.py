@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from alvps.daemon.daemon import Daemon
+from alvps.daemon.main import doors
 from alvps.daemon.options import Options
 from alvps.notify import Notifier
 
@@ -129,7 +130,7 @@ class Running:
         self.told = Told()
         self.options = options(host)
         self.stop = asyncio.Event()
-        self.task = asyncio.create_task(Daemon(self.options, self.told, clock).run(self.stop))
+        self.task = asyncio.create_task(Daemon(self.options, self.told, doors, clock).run(self.stop))
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:
         status, answer = await ask(self.host, method, path, body)

@@ -94,6 +94,8 @@ class FakeLauncher:
                 if answer is not None:
                     writer.write(frames.pack(answer))
                     await writer.drain()
+                    if verb == "watch" and not answer["ok"]:
+                        return
         except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             pass
         finally:
@@ -202,7 +204,8 @@ class FakeLauncher:
         return {"ok": True, "runs": self.listed()}
 
     async def do_watch(self, _message: dict[str, Any], _blob: bytes, writer: asyncio.StreamWriter) -> dict[str, Any]:
-        self.watchers.add(writer)
+        if self.docker:
+            self.watchers.add(writer)
         return await self.do_list({}, b"", None)
 
     async def do_ready(self, message: dict[str, Any], _blob: bytes, _writer: Any) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Sshd:
         host_keys: tuple[str, ...] = ("ed25519",),
         extra: str = "",
         log_level: str = "VERBOSE",
+        path: str | None = None,
     ) -> None:
         if not SSHD.exists():
             raise RuntimeError(f"{SSHD} is missing: these tests need the Debian package openssh-server")
@@ -71,7 +72,9 @@ class Sshd:
         self._config.write_text(
             f"ListenAddress 127.0.0.1:{self.port}\n{keys}AuthorizedKeysFile {self.authorized_keys}\n"
             f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nLogLevel {log_level}\n"
-            f"MaxStartups 100\nMaxSessions 50\nPrintMotd no\n{extra}"
+            f"MaxStartups 100\nMaxSessions 50\nPrintMotd no\n"
+            # A home without start-up files: what the login shell does there is the tester's own affair.
+            f"SetEnv HOME={folder} PATH={path or os.environ['PATH']}\n{extra}"
         )
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)

@@ -231,7 +231,7 @@ class World:
             for container in docker("ps", "-aq", "--filter", mine).split():
                 docker("rm", "-f", "-v", container, check=False)
             for network in docker("network", "ls", "-q", "--filter", mine).split():
-                docker("network", "rm", network)
+                docker("network", "rm", network, check=False)
 
 
 def exit_of(client: Client, run: str, timeout: float = 60) -> dict[str, Any]:

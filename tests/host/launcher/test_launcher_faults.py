@@ -7,6 +7,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -310,3 +312,39 @@ def _until(true: object) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+SLOW_START = "import time\nstart = Engine.start\nEngine.start = lambda *args: (time.sleep({seconds}), start(*args))"
+
+
+def test_told_to_end_it_first_gives_the_answers_that_are_due(world: World) -> None:
+    world.release({"dev": "exit 4\n"})
+    process = world.launch(code=SUICIDE.format(patch=SLOW_START.format(seconds=1.5)))
+    run = new_run()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(world.start, run)
+        _until(lambda: docker("ps", "-aq", "--filter", f"label=al.run={run}"))
+        process.terminate()
+        assert answer.result()["ok"]
+    assert process.wait(10) == 0
+
+
+def test_told_to_end_it_does_not_wait_for_an_engine_that_hangs(world: World, proxy: DockerProxy) -> None:
+    world.release({"dev": "exit 4\n"})
+    process = world.launch("--docker", proxy.url)
+    proxy.hang()
+    threads = [threading.Thread(target=_ask_list, args=(world,)) for _ in range(3)]
+    for each in threads:
+        each.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(15) == 0
+    assert time.monotonic() - began < 8
+    for each in threads:
+        each.join()
+
+
+def _ask_list(world: World) -> None:
+    with suppress(EOFError, ConnectionError):
+        world.ask("list")

@@ -32,7 +32,7 @@ def test_a_live_run_has_the_isolation_that_was_asked_for(live: dict[str, Any]) -
     assert host["Privileged"] is False
     assert host["CapDrop"] == ["ALL"]
     assert not host["CapAdd"]
-    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["SecurityOpt"] == ["no-new-privileges=true"]
     assert config["User"] == "10001:10001"
     assert host["Memory"] == 256 << 20
     assert host["MemorySwap"] in (256 << 20, -1)  # -1: an engine that cannot count swap

@@ -176,7 +176,7 @@ def test_strangers(host: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_socket_activation(host: Path) -> None:
-    """The listener comes from systemd: requests of before the daemon's start, and of while it restarts, are answered."""
+    """The listener comes from systemd: requests of before the start, and of while it restarts, are answered."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
 

@@ -38,8 +38,14 @@ def row(run: str, state: str, **fields: object) -> Run:
     started = int(time.time() * 1000) if state == "running" else None
     return Run(
         **{
-            "run": run, "agent": "dev", "trigger": "manual", "state": state, "queued": 1, "timeout": 900,
-            "release": "20261123T000001Z-abcdef", "started": started,
+            "run": run,
+            "agent": "dev",
+            "trigger": "manual",
+            "state": state,
+            "queued": 1,
+            "timeout": 900,
+            "release": "20261123T000001Z-abcdef",
+            "started": started,
             **fields,
         }
     )
@@ -47,9 +53,19 @@ def row(run: str, state: str, **fields: object) -> Run:
 
 def container(launcher: FakeLauncher, run: str, state: str, *, attempt: int = 1, **fields: object) -> None:
     item = {
-        "run": run, "attempt": attempt, "agent": "dev", "state": state, "exit_code": None, "oom": False,
-        "started": iso(time.time() - 5), "finished": None, "container": f"c-{run}",
-        "ends": time.time() + 60, "ends_with": 0, "ends_oom": False, **fields,
+        "run": run,
+        "attempt": attempt,
+        "agent": "dev",
+        "state": state,
+        "exit_code": None,
+        "oom": False,
+        "started": iso(time.time() - 5),
+        "finished": None,
+        "container": f"c-{run}",
+        "ends": time.time() + 60,
+        "ends_with": 0,
+        "ends_oom": False,
+        **fields,
     }
     launcher.containers[run, attempt] = item
     if state == "running":
@@ -201,3 +217,22 @@ def test_a_start_whose_answer_was_lost_is_asked_again_and_runs_once(host: Path) 
     asyncio.run(scenario())
     assert len(ledger(host, "start")) == 1
     assert len(ledger(host, "start-again")) == 1
+
+
+def test_docker_is_away_when_the_daemon_starts(host: Path) -> None:
+    left_behind(host, row(RUNNING, "running"), row(VANISHED, "running"), row(QUEUED, "queued"))
+
+    async def scenario() -> None:
+        async with FakeLauncher(host) as launcher:
+            launcher.docker = False
+            async with running(host) as daemon:  # it is ready all the same: it accepts, decides ticks, and says why
+                line = "no run can start: Docker does not answer: Cannot connect to the Docker daemon"
+                await until(lambda: line in daemon.told.messages[-1])
+                assert states(host) == {RUNNING: "running", VANISHED: "running", QUEUED: "queued"}
+                container(launcher, RUNNING, "running", ends=time.time() + 0.5)
+                launcher.docker = True
+                assert (await daemon.end_of(QUEUED))["state"] == "completed"
+                assert (await daemon.end_of(RUNNING))["state"] == "completed"
+                assert (await daemon.end_of(VANISHED))["state"] == "lost"
+
+    asyncio.run(scenario())

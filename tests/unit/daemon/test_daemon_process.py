@@ -48,6 +48,12 @@ def test_with_a_broken_release(tmp_path: Path) -> None:
     assert "Traceback" not in text
 
 
+def again(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, capture_output=True, text=True, check=False, timeout=20, stdin=subprocess.DEVNULL
+    )  # fmt: skip
+
+
 def test_a_second_daemon(tmp_path: Path) -> None:
     release(tmp_path, 1, MANUAL)
 
@@ -56,9 +62,7 @@ def test_a_second_daemon(tmp_path: Path) -> None:
             first = Process(tmp_path)
             await first.up()
             control = (tmp_path / "run" / "control.sock").stat().st_ino
-            second = subprocess.run(
-                first.process.args, capture_output=True, text=True, check=False, timeout=20, stdin=subprocess.DEVNULL
-            )
+            second = await asyncio.to_thread(again, first.process.args)
             assert second.returncode == 1
             assert f"in use by another daemon (process {first.process.pid})" in second.stderr
             assert (tmp_path / "run" / "control.sock").stat().st_ino == control
@@ -79,7 +83,7 @@ def test_a_taken_address(tmp_path: Path) -> None:
             arguments[arguments.index("--state") + 1] = str(tmp_path / "other")
             arguments[arguments.index("--run") + 1] = str(tmp_path / "other")
             (tmp_path / "other").mkdir()
-            done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=20)
+            done = await asyncio.to_thread(again, arguments)
             assert done.returncode == 1
             assert f"cannot listen on 127.0.0.1:{first.port}: Address already in use" in done.stderr
             assert first.terminate() == 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
-from tests.support.daemon_rig import ask, behave, ledger, release, rows, running, until
+from alvps.store.store import Store
+from tests.support.daemon_rig import Running, ask, behave, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher
 
 AGENTS = {"dev": "manual = true", "ops": "manual = true\nscale = 2", "off": "manual = true\nscale = 0"}
@@ -252,3 +254,34 @@ def test_a_disabled_agent_says_so(host: Path) -> None:
             assert (status, answer["error"]) == (409, "the agent 'off' is disabled: its scale is 0")
 
     asyncio.run(scenario())
+
+
+def test_a_dead_writer_ends_the_daemon(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a daemon is worse than one that systemd starts anew."""
+    stores: list[Store] = []
+
+    class Watched(Store):
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            stores.append(self)
+
+    def die(_connection: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr("alvps.daemon.daemon.Store", Watched)
+    monkeypatch.setattr("alvps.daemon.daemon.watchdog_interval", lambda: 0.05)
+
+    async def scenario() -> int:
+        async with FakeLauncher(host):
+            daemon = Running(host)
+            await daemon.ready()
+            await until(lambda: daemon.told.messages.count("WATCHDOG=1") > 2)
+            stores[0].submit(die)
+            code = await asyncio.wait_for(daemon.task, 10)
+            count = daemon.told.messages.count("WATCHDOG=1")
+            await asyncio.sleep(0.2)
+            assert daemon.told.messages.count("WATCHDOG=1") == count
+            return code
+
+    assert asyncio.run(scenario()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,10 @@ def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
     server.close()
 
 
-def test_messages(systemd: tuple[socket.socket, str]) -> None:
+def test_messages(systemd: tuple[socket.socket, str], request: pytest.FixtureRequest) -> None:
     server, name = systemd
     notifier = Notifier({"NOTIFY_SOCKET": name})
+    request.addfinalizer(notifier.close)
     notifier.status("two\nlines · and more")
     notifier.ready()
     notifier.reloading()
@@ -38,14 +40,15 @@ def test_messages(systemd: tuple[socket.socket, str]) -> None:
 
 
 def test_without_systemd_nothing_happens(tmp_path: Path) -> None:
-    Notifier({}).ready()
-    Notifier({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+    for environ in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone")}):
+        with closing(Notifier(environ)) as notifier:
+            notifier.ready()
 
 
 def test_a_systemd_that_does_not_read_holds_nobody_up(systemd: tuple[socket.socket, str]) -> None:
-    notifier = Notifier({"NOTIFY_SOCKET": systemd[1]})
-    for _ in range(10_000):
-        notifier.status("x" * 500)
+    with closing(Notifier({"NOTIFY_SOCKET": systemd[1]})) as notifier:
+        for _ in range(10_000):
+            notifier.status("x" * 500)
 
 
 @pytest.mark.parametrize(

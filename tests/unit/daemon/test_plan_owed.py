@@ -42,7 +42,7 @@ def covered(due: Due, every: list[int]) -> list[int]:
     grace=st.sampled_from((0, 60, 3600, 86400)),
 )
 def test_each_instant_is_in_exactly_one_entry(
-    expression: str, zone: str, now: int, down: int, catchup: str, grace: int
+    *, expression: str, zone: str, now: int, down: int, catchup: str, grace: int
 ) -> None:
     schedule = Schedule(expression, zone)
     since = now - down

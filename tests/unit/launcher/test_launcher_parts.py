@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -71,6 +72,21 @@ def test_a_late_failure_that_nobody_waits_for_is_quiet() -> None:
         free.set()
         await calls.run(5, int)
         assert not complaints
+        calls.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_call_that_nobody_waits_for_any_more_is_not_begun() -> None:
+    async def scenario() -> None:
+        calls, free, ran = Pool(1), threading.Event(), threading.Event()
+        first = asyncio.ensure_future(calls.run(5, free.wait))
+        with pytest.raises(Refused):
+            await calls.run(0.05, ran.set)
+        free.set()
+        await first
+        await calls.run(5, int)
+        assert not ran.is_set()
         calls.close()
 
     asyncio.run(scenario())
@@ -277,3 +293,32 @@ def test_docker_works_without_the_parts_that_are_left_out() -> None:
 def test_loading_docker_elsewhere_leaves_the_other_imports_alone() -> None:
     code = IMPORTS.format(act="load") + "\nimport ssl, charset_normalizer, paramiko\n"
     assert "paramiko" not in run(code).split("\n")[0]
+
+
+# Imports while a push moves the link
+
+STAY = """
+import os, sys
+import alvps.launcher.__main__ as program
+program._stay_in_this_release()
+os.unlink({link!r}); os.symlink({other!r}, {link!r})
+import alvps.launcher.names
+print(alvps.launcher.names.__file__)
+"""
+
+
+def test_what_is_imported_after_a_push_is_still_the_same_code(tmp_path: Path) -> None:
+    import alvps
+
+    old, new, link = tmp_path / "old", tmp_path / "new", tmp_path / "current"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "alvps").symlink_to(Path(alvps.__file__).parent)
+    link.symlink_to("old")
+    (new / "alvps").unlink()  # the new release has no such module at all
+    (new / "alvps").mkdir()
+    code = STAY.format(link=str(link), other="new")
+    env = {**os.environ, "PYTHONPATH": str(link)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "current" not in done.stdout

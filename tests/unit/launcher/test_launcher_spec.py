@@ -71,7 +71,7 @@ def test_root_is_read_only_and_nothing_is_granted() -> None:
     assert made["CapAdd"] == []
     assert made["Privileged"] is False
     assert made["Devices"] == []
-    assert made["SecurityOpt"] == ["no-new-privileges:true"]
+    assert made["SecurityOpt"] == ["no-new-privileges=true"]
 
 
 def test_no_namespace_is_shared() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,7 @@ from tests.support.sshd import Proxy, Sshd
 def journal_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sshd, FakeJournal]]:
     folder = tmp_path_factory.mktemp("journal")
     journal = FakeJournal(folder)
-    server = Sshd(folder / "sshd", extra=f"SetEnv PATH={folder}:{Path(sys.executable).parent}:/usr/bin:/bin\n")
+    server = Sshd(folder / "sshd", path=f"{folder}:/usr/bin:/bin")
     yield server, journal
     server.stop()
 

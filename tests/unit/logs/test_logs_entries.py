@@ -97,7 +97,8 @@ def test_every_form_of_a_message(message: Any, text: str) -> None:
     "text",
     [
         b"", b"\n", b"{", b"[]", b"null", b'"x"', b'{"MESSAGE":"x"}', b'{"__CURSOR":"c"}', b"\xff\xfe",
-        b'{"__CURSOR":"c","__REALTIME_TIMESTAMP":"x"}', b'{"__CURSOR":"c","__REALTIME_TIMESTAMP":"99999999999999999999"}',
+        b'{"__CURSOR":"c","__REALTIME_TIMESTAMP":"x"}',
+        b'{"__CURSOR":"c","__REALTIME_TIMESTAMP":"99999999999999999999"}',
         b"-- No entries --", b"[" * 100_000,
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from alvps.errors import UsageError
 from alvps.logs import Query
-from alvps.logs.query import FIELDS, from_cursor_argv, history_argv, matches, newest_argv
+from alvps.logs.query import FIELDS, follow_argv, history_argv, matches, newest_argv, rest_argv
 from alvps.logs.since import host_time
 
 START = ["journalctl", "--quiet", "--no-pager", "--all", "--output=json", f"--output-fields={','.join(FIELDS)}"]
@@ -44,16 +45,18 @@ def test_everything_of_the_product_and_gaps() -> None:
 
 def test_going_on_from_a_cursor() -> None:
     query = Query(agent="dev", lines=5, since="2h", follow=True)
-    assert from_cursor_argv(query, "c;1", follow=True) == [
-        *START,
-        "--cursor=c;1",
-        "--follow",
-        "--no-tail",
-        "AL_AGENT=dev",
-    ]
-    assert from_cursor_argv(query, "c;1", follow=False) == [*START, "--cursor=c;1", "AL_AGENT=dev"]
-    assert from_cursor_argv(query, None, follow=True) == [*START, "--follow", "--no-tail", "AL_AGENT=dev"]
+    assert rest_argv(query, "c;1") == [*START, "--cursor=c;1", "AL_AGENT=dev"]
     assert newest_argv() == [*START, "--lines=1"]
+
+
+def test_following_is_a_program_with_one_argument() -> None:
+    program, isolated, option, source, words = follow_argv(Query(agent="dev", follow=True), "c;1")
+    assert (program, isolated, option) == ("python3", "-I", "-c")
+    compile(source, "follower", "exec")
+    ask = json.loads(words)
+    assert (ask["cursor"], ask["matches"], ask["fields"]) == ("c;1", ["AL_AGENT=dev"], list(FIELDS))
+    assert ask["otherwise"] == [*START, "--follow", "--no-tail", "--cursor=c;1", "AL_AGENT=dev"]
+    assert json.loads(follow_argv(Query(follow=True), None)[-1])["cursor"] is None
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_a_user_who_is_not_root_uses_sudo(journal_host: Host) -> None:
 
 
 def test_a_question_that_journalctl_refuses(journal: FakeJournal, to_host: Callable[[], Connection]) -> None:
-    with pytest.raises(AlError, match="journalctl ended with status 1") as caught:
+    with pytest.raises(AlError, match="the command ended with status 1") as caught:
         texts(to_host, Query(agent="dev", since="999s"))
     assert caught.value.detail == "Failed to parse timestamp"
 

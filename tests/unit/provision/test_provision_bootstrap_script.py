@@ -42,9 +42,14 @@ def test_root_is_asked_for_without_ever_waiting_for_a_password() -> None:
     assert bootstrap.argv("--check", user="admin") == ["sudo", "-n", "--", "sh", "-s", "--", "--check"]
 
 
-@pytest.mark.parametrize(
-    "path", sorted(resource("cloud-init").glob("*.sh")) + sorted(resource("docker").glob("*/*.sh"))
+SCRIPTS = (
+    *sorted(resource("cloud-init").glob("*.sh")),
+    *sorted(resource("docker").glob("*/*.sh")),
+    resource("docker", "debian", "make-image"),
 )
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_every_script_is_posix_shell(path: Path) -> None:
     done = subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

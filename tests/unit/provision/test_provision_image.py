@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from alvps.errors import UsageError
 from alvps.provision.authorities import company_authorities
 from alvps.provision.image import Recipe, recipe
+from alvps.provision.local import Local
 from alvps.provision.seed import Seed
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
@@ -75,3 +77,14 @@ def test_authorities_are_certificates_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_machine_without_authorities_has_none(tmp_path: Path) -> None:
     assert company_authorities(tmp_path / "missing") == ()
+
+
+def test_a_key_in_a_given_pem_file_does_not_travel() -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n"
+    assert Local(name="demo", authorities=(key + PEM,)).trusted == (PEM,)
+
+
+def test_a_pem_file_without_a_certificate_is_refused() -> None:
+    with pytest.raises(UsageError, match="no certificate"):
+        _ = Local(name="demo", authorities=("nonsense",)).trusted
+    assert Local(name="demo", authorities=()).trusted == ()

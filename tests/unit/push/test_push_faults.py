@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from alvps import frames
-from alvps.errors import AlError, HostBusy, PushFailed
+from alvps.errors import AlError, HostBusy, HostUnreachable, PushFailed
 from alvps.push.code_tree import CodeTree
 from alvps.push.events import Event, Output, Step
 from tests.support.pushes import BOOTSTRAP, PROJECT, do_push, small_code, wanted, write
@@ -88,7 +88,7 @@ def check_cut(used: tuple[FakeHost, Path], code: CodeTree, n: int, connection: L
     assert host.live_tree()["agents/dev/ACTIONS.md"][1] == f"# version {n}\n".encode()
 
 
-@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("part", range(12))
 def test_cut_on_the_way_to_the_host(
     used: tuple[FakeHost, Path], sizes: tuple[int, int], code: CodeTree, part: int
 ) -> None:
@@ -96,7 +96,7 @@ def test_cut_on_the_way_to_the_host(
     check_cut(used, code, 100 + part, LocalConnection(cut_in=at))
 
 
-@pytest.mark.parametrize("part", range(20))
+@pytest.mark.parametrize("part", range(12))
 def test_cut_on_the_way_back(used: tuple[FakeHost, Path], sizes: tuple[int, int], code: CodeTree, part: int) -> None:
     at = random.Random(part).randrange(1, sizes[1])
     check_cut(used, code, 200 + part, LocalConnection(cut_out=at))
@@ -233,7 +233,7 @@ def test_cut_while_an_image_is_built(host: FakeHost, folder: Path, code: CodeTre
             connection.pipes[0].cut()
 
     began = time.monotonic()
-    with pytest.raises(PushFailed, match="live release was not touched"):
+    with pytest.raises(HostUnreachable, match="live release was not touched"):
         do_push(host, wanted(folder, code), connection=connection, progress=cut)
     settle(host)
     assert time.monotonic() - began < 15
@@ -256,7 +256,7 @@ def test_killed_while_an_image_is_built_takes_the_build_along(host: FakeHost, fo
             _wait_for(host.state / "building")
             connection.kill()
 
-    with pytest.raises(PushFailed):
+    with pytest.raises(HostUnreachable):
         do_push(host, wanted(folder, code), connection=connection, progress=kill)
     builder = int((host.state / "building").read_text())
     deadline = time.monotonic() + 5
@@ -281,7 +281,7 @@ def test_a_signal_before_the_switch_stops_the_push(
         if isinstance(event, Output) and event.text.startswith("Step 1"):
             connection.pipes[0].process.send_signal(number)
 
-    with pytest.raises(PushFailed):
+    with pytest.raises(HostUnreachable):
         do_push(host, wanted(folder, code), connection=connection, progress=stop)
     assert connection.pipes[0].wait(5) == 75
     assert host.live_tree() == before

@@ -367,6 +367,17 @@ def test_the_base_context_is_the_agents_own_list() -> None:
     assert ours == theirs
 
 
+def test_a_damaged_list_of_files_heals_with_the_next_whole_push(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    do_push(host, wanted(folder, code))
+    (host.root / "current/manifest").write_bytes(b"torn")
+    write(folder, {"agents/dev/ACTIONS.md": "# new\n"})
+    with pytest.raises(PushFailed, match="push the whole project"):
+        do_push(host, wanted(folder, code, scope="dev"))
+    assert do_push(host, wanted(folder, code)).result == "live"
+    assert host.live_tree()["agents/dev/ACTIONS.md"][1] == b"# new\n"
+    assert host.live_tree()["agents/ops/ACTIONS.md"][1] == b"# Watch it\n"
+
+
 def test_notes_reach_the_watcher(host: FakeHost, folder: Path, code: CodeTree) -> None:
     (host.state / "images/debian:bookworm-slim").unlink()
     events: list[Event] = []

@@ -16,6 +16,7 @@ from alvps.push.receiver import STUB, bundle, command
 from alvps.push.session import HostSession
 from tests.support.receiver import FakeHost, LocalConnection
 
+
 def _works(python: str) -> bool:
     try:
         return subprocess.run([python, "-c", "pass"], capture_output=True, check=False).returncode == 0
@@ -82,11 +83,14 @@ def test_what_can_be_in_the_way_is_named(
 
 
 def test_a_damaged_bundle_does_not_run(host: FakeHost, code: CodeTree) -> None:
+    def damaged(data: bytes) -> bytes:
+        return data[:10_000] + bytes([data[10_000] ^ 1]) + data[10_001:]
+
     class Damaging(LocalConnection):
         def open(self, argv: Any) -> Any:
             pipe = super().open(argv)
             write = pipe.stdin.write
-            pipe.stdin.write = lambda data: write(data[:-1] + b"\0" if len(data) > 20_000 else data)
+            pipe.stdin.write = lambda data: write(damaged(data) if len(data) > 20_000 else data)
             return pipe
 
     with pytest.raises(HostUnreachable) as raised:

@@ -203,6 +203,19 @@ def test_rollback_needs_the_lock(host: FakeHost, folder: Path, code: CodeTree) -
             go_back(host, code)
 
 
+def test_looking_at_the_lock_does_not_take_it(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    import fcntl
+
+    do_push(host, wanted(folder, code))
+    with (host.root / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        line, open_ = session(host, code)
+        with line, open_:
+            holder = open_.facts()["lock"]
+    assert holder["step"] == "tidying up"  # the last words of the push before
+    assert holder["by"].count("@") == 1
+
+
 def test_old_releases_go_and_used_ones_stay(host: FakeHost, folder: Path, code: CodeTree, tmp_path: Path) -> None:
     made = []
     for n in range(8):
