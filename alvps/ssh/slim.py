@@ -1,12 +1,22 @@
-"""Imports paramiko without what al never uses of it."""
+"""The import of paramiko, without what al never uses of it."""
 
 from __future__ import annotations
 
 import sys
+import threading
+
+_lock = threading.Lock()
 
 
-def load_paramiko() -> None:
-    """Import paramiko as if invoke were not installed; to be called before anything else imports it.
+def warm_up() -> None:
+    """Import everything that connecting needs; may run in a thread while other work is done. Connecting calls it too."""
+    with _lock:
+        _load_paramiko()
+        import alvps.ssh.hop  # noqa: F401  # its import is the point
+
+
+def _load_paramiko() -> None:
+    """Import paramiko as if invoke were not installed.
 
     paramiko imports invoke where it can, for `Match exec` in its own reader of ssh_config; here ssh itself reads that.
     invoke (a YAML parser, unittest.mock, asyncio) takes over a third of the time of paramiko's import. Without it

@@ -14,7 +14,7 @@ from alvps.ssh.dial import Wire, dial
 from alvps.ssh.known_hosts import HostKey
 from alvps.ssh.route import Route
 from alvps.ssh.settings import Settings
-from alvps.ssh.slim import load_paramiko
+from alvps.ssh.slim import warm_up
 from alvps.ssh.target import Passphrase, Target, Timeouts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Way:
         self._hops: list[Hop] = []
         start = _Start(target, timeouts)
         try:
-            load_paramiko()  # what `start` overlaps with
+            warm_up()  # what `start` overlaps with
         except BaseException:
             start.abandon()
             raise

@@ -67,6 +67,8 @@ results = {
     "netlink": attempt(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()),
     "packet": attempt(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()),
     "inet": attempt(lambda: socket.socket(socket.AF_INET).close()),
+    "child process": attempt(lambda: subprocess.run(["/usr/bin/true"], check=True, capture_output=True)),
+    "large journal entry": attempt(lambda: os.close(os.memfd_create("entry"))),
     "unix": attempt(lambda: socket.socket(socket.AF_UNIX).close()),
     "become root": attempt(lambda: os.setuid(0)),
     "namespace": attempt(lambda: syscall(272, 0x10000000)),  # unshare(CLONE_NEWUSER), x86_64

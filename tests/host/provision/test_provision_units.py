@@ -136,6 +136,8 @@ def probe(machine: Machine, unit: str) -> dict[str, object]:
 NOT_THERE = {"PermissionError", "FileNotFoundError"}
 READ_ONLY = {"OSError 30", "PermissionError"}
 COMMON = {
+    "child process": {"ok"},
+    "large journal entry": {"ok"},
     "own state": {"ok"},
     "unix": {"ok"},
     "write tmp": {"ok"},

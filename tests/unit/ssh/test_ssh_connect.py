@@ -278,12 +278,32 @@ def test_nothing_stays_behind(sshd: Sshd, own_sshd: Sshd) -> None:
     assert left() == before
 
 
+def in_a_new_process(target: Target) -> str:
+    """A beginning of a script that has `target`."""
+    words = {name: str(getattr(target, name)) for name in ("key_path", "known_hosts", "ssh_config")}
+    paths = ", ".join(f"{name}=Path({value!r})" for name, value in words.items())
+    return (
+        "import sys, threading\nfrom pathlib import Path\nfrom alvps.ssh import Target, connect, warm_up\n"
+        f"target = Target({target.host!r}, user={target.user!r}, port={target.port}, {paths})\n"
+    )
+
+
+def test_the_direct_way_loads_no_more_than_it_needs(sshd: Sshd) -> None:
+    """invoke and fabric would cost half as much again as paramiko; fabric is there all the same when it is wanted."""
+    script = in_a_new_process(sshd.target()) + (
+        "assert not {'paramiko', 'cryptography'} & set(sys.modules)\n"
+        "thread = threading.Thread(target=warm_up)\nthread.start()\n"
+        "with connect(target) as c:\n    assert c.run(['true']).exit_code == 0\n"
+        "thread.join()\n"
+        "print(sorted({'fabric', 'invoke', 'asyncio', 'asyncssh'} & set(sys.modules)))\n"
+        "import fabric, invoke\nprint(fabric.Connection('x').host, invoke.__name__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\nx invoke\n"
+
+
 def test_ctrl_c_ends_it_at_once(sshd: Sshd) -> None:
-    target = sshd.target()
-    script = (
-        "import sys\nfrom pathlib import Path\nfrom alvps.ssh import connect, Target\n"
-        f"target = Target('127.0.0.1', user={target.user!r}, port={target.port}, key_path=Path({str(target.key_path)!r}),"
-        f" known_hosts=Path({str(target.known_hosts)!r}), ssh_config=Path({str(target.ssh_config)!r}))\n"
+    script = in_a_new_process(sshd.target()) + (
         "with connect(target) as c:\n"
         "    channel = c.open(['sh', '-c', 'echo ready; exec sleep 100'])\n"
         "    print(channel.stdout.readline(), flush=True)\n    channel.stdout.read()\n"
