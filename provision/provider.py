@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from alvps.project.environments import Environment
 
 
-class ProvisionFailed(AlError):  # noqa: N818  # named like its siblings in alvps.errors
+class ProvisionFailed(AlError):
     """A machine was not made ready, or not removed. What exists is recorded: the same command goes on from there."""
 
 

@@ -41,7 +41,7 @@ def open_session(environment: Environment) -> Iterator[HostSession]:
     """A connection with the receiver running on the host."""
     from alvps.push.session import HostSession
 
-    with connect_to(environment) as connection, HostSession(connection, environment) as session:
+    with connect_to(environment) as connection, HostSession(connection) as session:
         yield session
 
 

@@ -34,7 +34,8 @@ _SERVER = table(
         "port": integer(1, 65535),
         "keyPath": _PATH,
         "knownHosts": _PATH,
-        "basePath": text(pattern=r"/.*", allowed="an absolute path", longest=4096),
+        # A key of the Node system; the units know one place.
+        "basePath": choice("/opt/action-llama"),
         "provider": choice(*PROVIDERS),
     },
     refused=dict.fromkeys(
@@ -62,7 +63,6 @@ class Environment:
     port: int = 22
     key_path: Path | None = None
     known_hosts: Path | None = None
-    base_path: str = "/opt/action-llama"
     provider: str = "existing"
     container: str | None = None
 
@@ -155,7 +155,6 @@ def render(environment: Environment) -> str:
         "port": environment.port,
         "keyPath": environment.key_path,
         "knownHosts": environment.known_hosts,
-        "basePath": environment.base_path,
         "provider": environment.provider,
     }
     lines = ["[server]", *(f"{key} = {_toml(value)}" for key, value in server.items() if value is not None)]
@@ -180,7 +179,6 @@ def _parse(name: str, raw: dict[str, object], at: At) -> Environment | None:
         port=server.get("port", 22),
         key_path=_path(beside, server.get("keyPath")),
         known_hosts=_path(beside, server.get("knownHosts")),
-        base_path=server.get("basePath", "/opt/action-llama"),
         provider=server.get("provider", "existing"),
         container=values.get("local", {}).get("container"),
     )

@@ -71,7 +71,7 @@ def push(
     progress(Step("connect", {"host": environment.host}))
     with (
         (connect or _connector(environment))() as connection,
-        HostSession(connection, environment, layout=layout, tell=progress) as session,
+        HostSession(connection, layout=layout, tell=progress) as session,
     ):
         if dry_run:
             return _dry_run(session, wanted, began)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from alvps import frames
-    from alvps.project.environments import Environment
-
-DEFAULT_ROOT = "/opt/action-llama"
 
 
 class Connection(Protocol):
@@ -38,7 +35,6 @@ class HostSession:
     def __init__(
         self,
         connection: Connection,
-        environment: Environment | None = None,
         *,
         layout: Mapping[str, Any] | None = None,
         tell: Callable[[Event], None] = lambda _: None,
@@ -47,8 +43,6 @@ class HostSession:
         self._connection = connection
         self._code = code
         self._layout = dict(layout or {})
-        if environment is not None and environment.base_path != DEFAULT_ROOT:
-            self._layout.setdefault("root", environment.base_path)
         self._tell = tell
         self._line: Line | None = None
 

@@ -86,6 +86,7 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
         entries = [entry for entry in entries if entry.path.startswith(folder)]
     else:
         entries += _settings(project.folder)
+    _check_whole(entries, agents)
     _check_dockerfiles(project.folder, entries, [one.folder for one in agents])
     return Wanted(
         project=project.name,
@@ -188,6 +189,19 @@ def _credentials(agents: Sequence[Any], store: FileStore | None) -> dict[str, di
         assert credential is not None
         values[f"{ref.type}/{ref.instance}"] = dict(credential.fields)
     return values
+
+
+def _check_whole(entries: Sequence[Entry], agents: Sequence[Any]) -> None:
+    """An agent whose files are ignored would be there on this machine and not on the host."""
+    there = {entry.path for entry in entries}
+    problems = [
+        Problem(path, "an agent needs it, but .alignore keeps it from being pushed")
+        for agent in agents
+        for path in (f"{agent.folder}/agent-config.toml", agent.actions)
+        if path not in there
+    ]
+    if problems:
+        raise ProjectInvalid(tuple(problems))
 
 
 def _check_dockerfiles(folder: Path, entries: Sequence[Entry], agents: Sequence[str]) -> None:

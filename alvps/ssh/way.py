@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from alvps.errors import AlError
 from alvps.ssh import route
 from alvps.ssh.dial import Wire, dial
 from alvps.ssh.known_hosts import HostKey
@@ -131,5 +130,5 @@ class _Start:
         try:
             self._route = route.find(self._query, self._target)
             self._wire = dial(self._route.hops[0], self._timeouts)
-        except (AlError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # nothing is swallowed: `result` raises it
             self._failure = error

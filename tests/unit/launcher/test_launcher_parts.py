@@ -81,6 +81,7 @@ def test_a_call_that_nobody_waits_for_any_more_is_not_begun() -> None:
     async def scenario() -> None:
         calls, free, ran = Pool(1), threading.Event(), threading.Event()
         first = asyncio.ensure_future(calls.run(5, free.wait))
+        await asyncio.sleep(0)  # it has the only thread now
         with pytest.raises(Refused):
             await calls.run(0.05, ran.set)
         free.set()

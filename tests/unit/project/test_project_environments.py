@@ -43,7 +43,6 @@ def test_the_least_file_has_every_default(home: Path) -> None:
         port=22,
         key_path=None,
         known_hosts=None,
-        base_path="/opt/action-llama",
         provider="existing",
         container=None,
     )
@@ -64,7 +63,6 @@ def test_saved_files_are_private_and_read_back(home: Path) -> None:
         port=2222,
         key_path=Path('/keys/a "b" ü\\'),
         known_hosts=Path("/keys/known"),
-        base_path="/srv/al",
         provider="local",
         container="al-vps-demo-1",
     )
@@ -80,12 +78,11 @@ def test_saved_files_are_private_and_read_back(home: Path) -> None:
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.text(min_size=1, max_size=30),
-    st.text(max_size=30).map("/{}".format),
     st.sampled_from([1, 22, 65535, 0, -5]),
     st.sampled_from(["h", "203.0.113.7", "[::1]"]) | st.text(max_size=9),
 )
-def test_what_is_saved_is_read_back_or_refused(key_path: str, base_path: str, port: int, host: str) -> None:
-    environment = Environment(name="any", host=host, port=port, key_path=Path("/", key_path), base_path=base_path)
+def test_what_is_saved_is_read_back_or_refused(key_path: str, port: int, host: str) -> None:
+    environment = Environment(name="any", host=host, port=port, key_path=Path("/", key_path))
     try:
         save_environment(environment)
     except ProjectInvalid:

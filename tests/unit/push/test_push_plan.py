@@ -173,3 +173,20 @@ def test_a_file_that_changes_meanwhile_is_named(host: FakeHost, folder: Path, co
         do_push(host, want)
     assert host.live() is None
     assert not host.leftovers()
+
+
+@pytest.mark.parametrize(
+    ("ignored", "missing"),
+    [
+        ("agents/dev/", ["agents/dev/agent-config.toml", "agents/dev/ACTIONS.md"]),
+        ("*.md", ["agents/dev/ACTIONS.md"]),
+    ],
+)
+def test_an_ignored_agent_is_refused_and_not_silently_left_out(
+    tmp_path: Path, ignored: str, missing: list[str]
+) -> None:
+    folder = write_project(tmp_path / "demo", {"dev": {}})
+    (folder / ".alignore").write_text(f"{ignored}\n")
+    with pytest.raises(ProjectInvalid) as refused:
+        wanting.read(load(folder), None, store=FileStore(tmp_path / "store"))
+    assert [problem.where for problem in refused.value.problems] == missing

@@ -67,7 +67,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
         "Host web\n  HostName %h.example\n  User bob\n  Port 2222\n  IdentityFile ~/.ssh/%r@%h\n"
         '  IdentityFile "/tmp/with space/key"\n  IdentityFile none\n  CertificateFile %d/cert-%p\n  IdentitiesOnly yes\n'
         "  IdentityAgent /run/me/agent\n  HostKeyAlias al-web\n  UserKnownHostsFile ~/k1 /tmp/k2\n"
-        "  GlobalKnownHostsFile none\n  ConnectTimeout 7\n  AddressFamily inet6\n  BindAddress 127.0.0.2\n"
+        "  GlobalKnownHostsFile none\n  ConnectTimeout 7\n  AddressFamily inet6\n  BindAddress ::1\n"
         "  KexAlgorithms ecdh-sha2-nistp256\n  Ciphers aes256-ctr\n  Compression yes\n  RevokedHostKeys /etc/rev\n",
         Target("web"),
         tmp_path,
