@@ -94,6 +94,7 @@ class Drive:
         self._desk = desk
         self._exits: dict[int, Exit | Vanished] = {}
         self._wake = asyncio.Event()
+        self._ask_again = asyncio.Event()
         self._backoff = Backoff(first=1, most=RETRY_MOST)
         self._found: tuple[int, int] | None = None
         self._deadline: tuple[int, float] | None = None  # of which attempt, and when by the monotonic clock
@@ -115,6 +116,7 @@ class Drive:
     def wake(self) -> None:
         """Something changed: a stop was asked for, the launcher or Docker is back."""
         self._wake.set()
+        self._ask_again.set()
 
     async def live(self) -> None:
         """Run to the end."""
@@ -233,6 +235,7 @@ class Drive:
         """Ask until the container has ended or there is none."""
         backoff = Backoff(first=1, most=RETRY_MOST)
         while run.attempt not in self._exits:
+            self._ask_again.clear()
             try:
                 await self._desk.launcher.stop(run.run, STOP_GRACE)
                 # Its exit comes by the watch; should that line be cut just now, we ask.
@@ -245,7 +248,7 @@ class Drive:
                     await self._note(f"it cannot be stopped: {error.message}")
             except LauncherGone as error:
                 await self._note(f"it cannot be stopped: {error.message}")
-            await asyncio.sleep(backoff.next())
+            await happens(self._ask_again, backoff.next())
 
     async def _ask_ended(self, run: Run, gone: str | None = None) -> bool:
         """Look the container up. Delivers its exit, or that there is none if `gone` says what that means."""

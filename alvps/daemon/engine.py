@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alvps.daemon import prompting
 from alvps.daemon.backoff import Backoff
@@ -51,7 +51,7 @@ class Engine:
         self.ids = ids
         self._clock = clock
         self._drives: dict[str, Drive] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._blocked: dict[str, float] = {}  # agents that start nothing until then (monotonic)
         self._refusals: dict[str, Backoff] = {}
         self._dropping: set[str] = set()
@@ -155,6 +155,14 @@ class Engine:
         task = asyncio.create_task(work)
         self._tasks.add(task)  # asyncio itself keeps no reference
         task.add_done_callback(self._tasks.discard)
+
+    async def surely(self, work: Coroutine[None, None, T]) -> T:
+        """Do all of it, also when the one who asked goes away in the middle: the store and this mirror stay alike."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # maybe nobody is there to take it
+        return await asyncio.shield(task)
 
     async def _keep(self, drive: Drive, *, claim: bool) -> None:
         run = drive.id

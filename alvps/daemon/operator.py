@@ -55,6 +55,29 @@ class Operator(Orders):
             row = await self.find(run)
         return self._status.run(row)
 
+    # A client may go away while its order is being stored; the gateway then cancels the call. Orders are carried out
+    # to their end all the same.
+
+    async def start(self, agent: str, prompt: str | None) -> str:
+        """Queue a run by hand; gives its id."""
+        return await self.engine.surely(super().start(agent, prompt))
+
+    async def kill(self, run: str) -> str:
+        """End a run; gives its state, or "stopping"."""
+        return await self.engine.surely(super().kill(run))
+
+    async def kill_agent(self, agent: str) -> list[str]:
+        """End all runs of an agent; gives their ids."""
+        return await self.engine.surely(super().kill_agent(agent))
+
+    async def pause(self, agent: str | None) -> None:
+        """Start no run of the agent, or of any."""
+        await self.engine.surely(super().pause(agent))
+
+    async def resume(self, agent: str | None) -> None:
+        """Start runs again."""
+        await self.engine.surely(super().resume(agent))
+
     async def reload(self, release: str) -> None:
         """Go over to that release."""
-        await self._reload.to(release)
+        await self.engine.surely(self._reload.to(release))

@@ -183,7 +183,11 @@ def _log_config(driver: str) -> dict[str, Any]:
 
 
 def network(project: str, installation: str) -> dict[str, Any]:
-    """The body of `POST /networks/create` for the project's bridge: runs reach the outside, but not each other."""
+    """The body of `POST /networks/create` for the project's bridge: runs reach the outside, but not each other.
+
+    The outside is whatever the host forwards, a cloud's metadata service at 169.254.169.254 included: to keep runs from
+    that, the host's firewall is needed, which is not Docker's and not the launcher's.
+    """
     return {
         "Name": names.network_name(project),
         "Driver": "bridge",

@@ -6,6 +6,7 @@ import io
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from alvps.errors import HostUnreachable
@@ -63,11 +64,12 @@ class Channel:
 
     def abort(self) -> None:
         """End every read, write and wait on the channel, those of other threads as well."""
-        self._channel.close()
+        with suppress(OSError, EOFError):  # paramiko tells the host, which may be gone
+            self._channel.close()
 
     def close(self) -> None:
         """Close the channel; the host ends a command that still uses its streams. May be called more than once."""
-        self._channel.close()
+        self.abort()
         self.stdin.close()
         self.stdout.close()
         self.stderr.join()

@@ -9,7 +9,7 @@ _lock = threading.Lock()
 
 
 def warm_up() -> None:
-    """Import everything that connecting needs; connecting calls it too. May run in a thread while other work is done."""
+    """Import what connecting needs; connecting calls it too. May run in a thread while other work is done."""
     with _lock:
         _load_paramiko()
         import alvps.ssh.hop  # noqa: F401  # its import is the point

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import time
@@ -46,7 +47,7 @@ def test_connection_cut_in_the_middle_of_the_transfer(product: Product, vps: Vps
     (project_folder / "agents" / "voice" / "run.sh").write_text("echo new\n")
     with (project_folder / "big").open("wb") as big:
         for _ in range(100):
-            big.write(_noise(1 << 20))
+            big.write(os.urandom(1 << 20))
     pusher = product.start("push", "-E", vps.name, cwd=project_folder)
     # The receiver has begun to write the big file: cut now.
     vps.sh(
@@ -61,10 +62,6 @@ def test_connection_cut_in_the_middle_of_the_transfer(product: Product, vps: Vps
     product.ok("push", "-E", vps.name, cwd=project_folder)
     assert vps.release() != live
     assert "new" in product.ok("run", "voice", "-f", "-E", vps.name)
-
-
-def _noise(size: int) -> bytes:
-    return Path("/dev/urandom").open("rb").read(size)
 
 
 def test_swapped_host_key_is_refused_before_authentication(product: Product, vps: Vps, project_folder: Path) -> None:

@@ -175,6 +175,8 @@ class FakeLauncher:
         self.tell({"event": "exit", **{key: item[key] for key in keys}})
 
     async def do_stop(self, message: dict[str, Any], _blob: bytes, _writer: Any) -> dict[str, Any]:
+        if not self.docker:
+            return refusal("docker-down", "Cannot connect to the Docker daemon", retry=True)
         mine = [item for (run, _), item in self.containers.items() if run == message["run"]]
         self.note("stop", run=message["run"], found=len(mine))
         if not mine:

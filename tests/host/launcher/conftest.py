@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.launcher.launcher_world import World, build_base
+from tests.host.launcher.launcher_world import BASE_TAG, World, build_base, docker
 
 
 @pytest.fixture(scope="session")
-def base_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+def base_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The id of the base image."""
-    return build_base(tmp_path_factory.mktemp("context"))
+    yield build_base(tmp_path_factory.mktemp("context"))
+    docker("rmi", "-f", BASE_TAG, check=False)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import Any
 
 from alvps import frames
 
+BASE_TAG = "al-test-launcher-base"
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -255,8 +256,8 @@ def build_base(context: Path) -> str:
     for name, file in base_context(package / "data", package / "agent").items():
         (context / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, context / name)
-    docker("build", "-q", "-t", "al-test-launcher-base", str(context))
-    return docker("image", "inspect", "-f", "{{.Id}}", "al-test-launcher-base").strip()
+    docker("build", "-q", "-t", BASE_TAG, str(context))
+    return docker("image", "inspect", "-f", "{{.Id}}", BASE_TAG).strip()
 
 
 def lines(text: str) -> Iterator[dict[str, Any]]:

@@ -47,6 +47,12 @@ def processes() -> int:
     return sum(path.name.isdigit() and path.stat().st_uid != own for path in pathlib.Path("/proc").iterdir())
 
 
+def mounts() -> list[list[str]]:
+    """Mount point and options of each mount, innermost last (proc_pid_mountinfo(5))."""
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line.split()[4:6] for line in lines]
+
+
 state = os.environ["STATE_DIRECTORY"]
 results = {
     "docker": attempt(lambda: connect("/run/docker.sock")),
@@ -62,6 +68,7 @@ results = {
     "write run": attempt(lambda: pathlib.Path("/run/x").touch()),
     "write tmp": attempt(lambda: pathlib.Path("/tmp/x").touch()),
     "run from state": attempt(lambda: execute(f"{state}/run-me")),
+    "run from run": attempt(lambda: execute(f"{os.environ['RUNTIME_DIRECTORY']}/run-me")),
     "run from tmp": attempt(lambda: execute("/tmp/run-me")),
     "writable code": attempt(lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)),
     "netlink": attempt(lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close()),
@@ -76,6 +83,6 @@ results = {
     "mount": attempt(lambda: syscall(165, 0, 0, 0, 0, 0)),
     "kill init": attempt(lambda: os.kill(1, 0)),
     "others' processes": processes(),
-    "groups": len(os.getgroups()),
+    "writable": sorted({path for path, options in mounts() if "rw" in options.split(",")}),
 }
 print(json.dumps(results))

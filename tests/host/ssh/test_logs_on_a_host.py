@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -41,6 +42,12 @@ def server_of(vps: Vps) -> dict[str, Any]:
     return server
 
 
+@pytest.fixture
+def name() -> str:
+    """An agent's name that no other test has used on the host."""
+    return f"logs-{uuid.uuid4().hex[:8]}"
+
+
 def write(vps: Vps, agent: str, texts: list[str], pause: float = 0.0) -> None:
     """Lines of an agent, straight into the journal."""
     words = " ".join(texts)
@@ -58,54 +65,55 @@ def close(entries: Iterator[Entry]) -> None:
     entries.close()  # type: ignore[attr-defined]  # a generator
 
 
-def test_history_and_following(vps: Vps, to_host: Callable[[], Connection]) -> None:
-    write(vps, "logs-a", ["one", "two", "three"])
+def test_history_and_following(vps: Vps, to_host: Callable[[], Connection], name: str) -> None:
+    write(vps, name, ["one", "two", "three"])
     write(vps, "logs-other", ["other"])
-    assert take(stream(to_host, Query(agent="logs-a")), 9) == ["one", "two", "three"]
-    entries = stream(to_host, Query(agent="logs-a", lines=1, follow=True))
+    assert take(stream(to_host, Query(agent=name)), 9) == ["one", "two", "three"]
+    entries = stream(to_host, Query(agent=name, lines=1, follow=True))
     assert take(entries, 1) == ["three"]
     write(vps, "logs-other", ["other"])
-    write(vps, "logs-a", ["four"])
+    write(vps, name, ["four"])
     assert take(entries, 1) == ["four"]
     close(entries)
 
 
 @pytest.mark.parametrize("lines", [0, 10])
-def test_following_before_anything_is_there(vps: Vps, to_host: Callable[[], Connection], lines: int) -> None:
-    agent = f"logs-new-{lines}"
+def test_following_before_anything_is_there(vps: Vps, to_host: Callable[[], Connection], name: str, lines: int) -> None:
     found: list[str] = []
-    entries = stream(to_host, Query(agent=agent, lines=lines, follow=True))
+    entries = stream(to_host, Query(agent=name, lines=lines, follow=True))
     reader = threading.Thread(target=lambda: found.extend(take(entries, 2)))
     reader.start()
     time.sleep(2)
-    write(vps, agent, ["one", "two"])
+    write(vps, name, ["one", "two"])
     reader.join(20)
     assert found == ["one", "two"]
     close(entries)
 
 
-def test_a_rotated_journal_is_followed_on(vps: Vps, to_host: Callable[[], Connection]) -> None:
-    write(vps, "logs-rotate", ["one"])
-    entries = stream(to_host, Query(agent="logs-rotate", follow=True))
+def test_a_rotated_journal_is_followed_on(vps: Vps, to_host: Callable[[], Connection], name: str) -> None:
+    write(vps, name, ["one"])
+    entries = stream(to_host, Query(agent=name, follow=True))
     assert take(entries, 1) == ["one"]
     vps.sh("journalctl --rotate")
-    write(vps, "logs-rotate", ["two"])
+    write(vps, name, ["two"])
     assert take(entries, 1) == ["two"]
     vps.sh("journalctl --rotate")
-    write(vps, "logs-rotate", ["three", "four"])
+    write(vps, name, ["three", "four"])
     assert take(entries, 2) == ["three", "four"]
     close(entries)
 
 
-def test_cuts_lose_nothing_and_repeat_nothing(vps: Vps, line_to: Proxy, to_host: Callable[[], Connection]) -> None:
+def test_cuts_lose_nothing_and_repeat_nothing(
+    vps: Vps, line_to: Proxy, to_host: Callable[[], Connection], name: str
+) -> None:
     expected = [f"line{number:03d}" for number in range(150)]
-    write(vps, "logs-cut", expected[:50])
+    write(vps, name, expected[:50])
     budgets: list[int | None] = [9_000, 12_000, 7_000, 10_000, 8_000, None]
     line_to.cut_after = lambda: budgets.pop(0) if len(budgets) > 1 else budgets[0]
     lost: list[str] = []
-    entries = stream(to_host, Query(agent="logs-cut", follow=True), on_lost=lost.append)
+    entries = stream(to_host, Query(agent=name, follow=True), on_lost=lost.append)
     found = take(entries, 20)
-    writer = threading.Thread(target=write, args=(vps, "logs-cut", expected[50:], 0.01))
+    writer = threading.Thread(target=write, args=(vps, name, expected[50:], 0.01))
     writer.start()
     found += take(entries, 40)
     line_to.cut()
@@ -116,28 +124,28 @@ def test_cuts_lose_nothing_and_repeat_nothing(vps: Vps, line_to: Proxy, to_host:
     assert len(lost) >= 2
 
 
-def test_a_long_line_and_bytes_that_are_no_text(installed: Vps, to_host: Callable[[], Connection]) -> None:
+def test_a_long_line_and_bytes_that_are_no_text(installed: Vps, to_host: Callable[[], Connection], name: str) -> None:
     """Cut to pieces by the real Docker. The last line has no newline, so its end never comes."""
     image = installed.sh("docker images -q al-agent | head -1")
     program = (
         "import os; os.write(1, b'x' * 40000 + b'\\n'); os.write(1, b'a \\xff b\\n');"
         " os.write(1, 'é'.encode() * 20000 + b'\\n'); os.write(1, b'no newline')"
     )
-    labels = "--label al.component=agent --label al.agent=logs-long --log-opt labels=al.component,al.agent"
+    labels = f"--label al.component=agent --label al.agent={name} --log-opt labels=al.component,al.agent"
     installed.sh(
         f'docker run --rm --log-driver journald {labels} --entrypoint python3 {image} -c "{program}" >/dev/null;'
         " journalctl --sync"
     )
     expected = ["x" * 40000, "a \ufffd b", "é" * 20000, "no newline"]
-    assert take(stream(to_host, Query(agent="logs-long")), 9) == expected
-    entries = stream(to_host, Query(agent="logs-long", follow=True))
+    assert take(stream(to_host, Query(agent=name)), 9) == expected
+    entries = stream(to_host, Query(agent=name, follow=True))
     assert take(entries, 4) == expected
     close(entries)
 
 
-def test_lines_come_at_once(vps: Vps, to_host: Callable[[], Connection]) -> None:
+def test_lines_come_at_once(vps: Vps, to_host: Callable[[], Connection], name: str) -> None:
     """journald tells its readers 250 ms late; al does not wait for that."""
-    entries = stream(to_host, Query(agent="logs-fast", lines=0, follow=True))
+    entries = stream(to_host, Query(agent=name, lines=0, follow=True))
     delays: list[float] = []
 
     def read() -> None:
@@ -147,7 +155,7 @@ def test_lines_come_at_once(vps: Vps, to_host: Callable[[], Connection]) -> None
     reader.start()
     time.sleep(2)
     vps.sh(
-        "for n in $(seq 20); do printf 'MESSAGE=%s\\nAL_AGENT=logs-fast\\n' $(date +%s.%N) | logger --journald;"
+        f"for n in $(seq 20); do printf 'MESSAGE=%s\\nAL_AGENT={name}\\n' $(date +%s.%N) | logger --journald;"
         " sleep 0.3; done"
     )
     reader.join(30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import socket
 import stat
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.daemon_rig import Process, Running, ask, behave, ledger, release, running, until
+from tests.support.daemon_rig import Process, Running, ask, behave, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher
 
 
@@ -114,6 +115,33 @@ def test_who_waits_is_answered_when_the_daemon_stops(host: Path) -> None:
                 await until(lambda: ledger(host, "start"))
                 await asyncio.sleep(0.1)
             assert (await waiter)["finished"] is None
+
+    asyncio.run(scenario())
+
+
+def test_orders_of_clients_that_go_away_are_carried_out(host: Path) -> None:
+    """What is in the store is worked on, also when its client hung up before the answer."""
+
+    async def hang_up(path: str, body: bytes = b"") -> None:
+        _, writer = await asyncio.open_unix_connection(str(host / "run" / "control.sock"))
+        head = f"POST {path} HTTP/1.1\r\nHost: al\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        for _ in range(random.randrange(6)):
+            await asyncio.sleep(0)
+        writer.close()
+
+    async def scenario() -> None:
+        async with FakeLauncher(host), running(host) as daemon:
+            for _ in range(60):
+                await hang_up("/runs", b'{"agent": "dev"}')
+            await until(lambda: rows(host, "SELECT run FROM runs"))
+            await until(lambda: not rows(host, "SELECT run FROM runs WHERE finished IS NULL"))
+            for _ in range(20):
+                await hang_up("/pause")
+            paused = await until(lambda: rows(host, "SELECT * FROM pauses"))
+            await asyncio.sleep(0.05)
+            assert paused
+            assert (await daemon.ask("GET", "/status"))["paused"]
 
     asyncio.run(scenario())
 

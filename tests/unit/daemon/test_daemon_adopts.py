@@ -133,19 +133,19 @@ def test_a_run_over_its_time_while_nobody_watched_is_stopped(host: Path) -> None
 
 
 def test_runs_go_on_while_daemons_come_and_go(host: Path) -> None:
-    behave(host, dev={"seconds": 1.0})
+    behave(host, dev={"seconds": 3600})
 
     async def scenario() -> None:
-        async with FakeLauncher(host):
+        async with FakeLauncher(host) as launcher:
             async with running(host) as daemon:
                 run = await daemon.start("dev")
                 await until(lambda: states(host)[run] == "running")
             for _ in range(2):
                 async with running(host):
                     assert states(host)[run] == "running"
-            await asyncio.sleep(1.0)  # it ends while no daemon is there
+            launcher.finish(launcher.containers[run, 1], 3)  # while no daemon is there
             async with running(host) as daemon:
-                assert (await daemon.end_of(run))["state"] == "completed"
+                assert (await daemon.end_of(run))["exit_code"] == 3
 
     asyncio.run(scenario())
     assert [entry["what"] for entry in ledger(host)] == ["start", "exit", "remove"]
@@ -234,5 +234,24 @@ def test_docker_is_away_when_the_daemon_starts(host: Path) -> None:
                 assert (await daemon.end_of(QUEUED))["state"] == "completed"
                 assert (await daemon.end_of(RUNNING))["state"] == "completed"
                 assert (await daemon.end_of(VANISHED))["state"] == "lost"
+
+    asyncio.run(scenario())
+
+
+def test_killed_while_docker_is_away(host: Path) -> None:
+    behave(host, dev={"seconds": 3600})
+
+    async def scenario() -> None:
+        async with FakeLauncher(host) as launcher, running(host) as daemon:
+            run = await daemon.start("dev")
+            await until(lambda: states(host)[run] == "running")
+            launcher.docker_is(False)
+            assert (await daemon.ask("POST", f"/runs/{run}/kill"))["state"] == "stopping"
+            await until(lambda: "cannot be stopped" in str(rows(host, "SELECT reason FROM runs")))
+            assert (await daemon.ask("GET", f"/runs/{run}"))["state"] == "running"
+            begin = time.monotonic()
+            launcher.docker_is(True)
+            assert (await daemon.end_of(run))["state"] == "killed"
+            assert time.monotonic() - begin < 1  # told of Docker's return, not waiting for its next try
 
     asyncio.run(scenario())

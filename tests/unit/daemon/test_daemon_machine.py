@@ -29,7 +29,6 @@ PROJECT_SCALE, QUEUE, RERUNS = 3, 2, 1
 HOUR = 3600
 BEGIN = 1_795_000_000 // HOUR * HOUR + 60
 AGENTS = st.sampled_from(sorted(SCALES))
-TERMINAL = ("completed", "rerun", "failed", "killed")
 
 
 @dataclass
@@ -43,6 +42,7 @@ class Model:
     attempt: int = 1
     exit_code: int | None = None
     reruns: int = 0
+    stopping: bool = False
 
 
 @dataclass
@@ -93,9 +93,17 @@ class Expected:
             self.add(run.agent, run.trigger, run.reruns + 1)
 
     def kill(self, run: Model) -> None:
-        if run.state not in TERMINAL:
-            run.exit_code = 143 if run.state == "running" else None
+        if run.state == "running":
+            run.stopping = True
+        elif run.state == "queued":
             run.state = "killed"
+        self.stop()
+
+    def stop(self) -> None:
+        """Only Docker can end a container."""
+        for run in self.runs:
+            if run.stopping and self.docker:
+                run.state, run.exit_code, run.stopping = "killed", 143, False
 
 
 class DaemonMachine(RuleBasedStateMachine):
@@ -176,6 +184,7 @@ class DaemonMachine(RuleBasedStateMachine):
     @rule()
     def docker_goes_or_returns(self) -> None:
         self.expected.docker = not self.expected.docker
+        self.expected.stop()
         self.do(self.call(self.launcher.docker_is, self.expected.docker))
         self.do(self.until(lambda: ("Docker" in self.daemon.told.messages[-1]) != self.expected.docker))
 

@@ -182,6 +182,16 @@ def test_a_cut_in_the_middle_of_output(sshd: Sshd, proxy: Proxy) -> None:
             connection.run(["true"])
 
 
+def test_closing_what_was_just_cut(sshd: Sshd, proxy: Proxy) -> None:
+    """Nobody has noticed the cut yet: closing tells the host, which is gone."""
+    for _ in range(5):
+        connection = connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere))
+        channel = connection.open(["cat"])
+        connection._target.transport.watched._sock.shutdown(socket.SHUT_WR)
+        channel.close()
+        connection.close()
+
+
 def test_output_before_the_cut_is_not_lost(sshd: Sshd, proxy: Proxy) -> None:
     with (
         connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere)) as connection,

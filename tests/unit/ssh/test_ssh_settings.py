@@ -65,9 +65,11 @@ def test_the_plain_case(tmp_path: Path) -> None:
 def test_everything_at_once(tmp_path: Path) -> None:
     settings = ask(
         "Host web\n  HostName %h.example\n  User bob\n  Port 2222\n  IdentityFile ~/.ssh/%r@%h\n"
-        '  IdentityFile "/tmp/with space/key"\n  IdentityFile none\n  CertificateFile %d/cert-%p\n  IdentitiesOnly yes\n'
+        '  IdentityFile "/tmp/with space/key"\n  IdentityFile none\n  CertificateFile %d/cert-%p\n'
+        "  IdentitiesOnly yes\n"
         "  IdentityAgent /run/me/agent\n  HostKeyAlias al-web\n  UserKnownHostsFile ~/k1 /tmp/k2\n"
-        "  GlobalKnownHostsFile none\n  ConnectTimeout 7\n  AddressFamily inet6\n  BindAddress ::1\n"
+        "  GlobalKnownHostsFile none\n  ConnectTimeout 7\n"
+        "  AddressFamily inet6\n  BindAddress ::1\n"
         "  KexAlgorithms ecdh-sha2-nistp256\n  Ciphers aes256-ctr\n  Compression yes\n  RevokedHostKeys /etc/rev\n",
         Target("web"),
         tmp_path,
@@ -82,7 +84,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
     assert len(settings.known_hosts_files) == 2
     assert settings.connect_timeout == 7.0
     assert settings.address_family == socket.AF_INET6
-    assert settings.bind_address == "127.0.0.2"
+    assert settings.bind_address == "::1"
     assert (settings.kex, settings.ciphers, settings.compression) == (("ecdh-sha2-nistp256",), ("aes256-ctr",), True)
     assert settings.revoked_host_keys == Path("/etc/rev")
 

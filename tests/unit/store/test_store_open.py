@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,12 +84,12 @@ def test_a_file_that_is_no_database(path: Path, content: bytes) -> None:
 
 
 def test_somebody_elses_database(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other:
         other.execute("PRAGMA application_id = 42")
         other.execute("CREATE TABLE precious (x)")
     with pytest.raises(StoreDamaged, match="of another program"):
         Store(path)
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other:
         assert [row[0] for row in other.execute("SELECT name FROM sqlite_master")] == ["precious"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def insert(connection: sqlite3.Connection, value: object) -> int:
 
 
 def stored(store: Store) -> list[int]:
-    with sqlite3.connect(store.path) as other:
+    with closing(sqlite3.connect(store.path)) as other:
         return [row[0] for row in other.execute("SELECT x FROM t ORDER BY x")]
 
 
