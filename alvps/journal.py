@@ -141,7 +141,8 @@ def configure(component: str, *, stream: TextIO | None = None, environ: Mapping[
         if sink:
             sink.send(entry(component, level, event))
             return
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        # gmtime without an argument asks a clock that lags by milliseconds: a tick would seem to come early.
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
         output.write(f"{stamp} {component} {level}: {as_text(event)}\n")
         output.flush()
 

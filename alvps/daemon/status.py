@@ -83,18 +83,18 @@ class Status:
         ]
         if pauses.EVERYTHING in engine.paused:
             parts.append("paused")
-        elif self._ticker.table.next_tick():
-            parts.append(self._next_tick())
+        else:
+            parts += self._next_tick()
         return " · ".join([*parts, *self.warnings()])
 
-    def _next_tick(self) -> str:
+    def _next_tick(self) -> list[str]:
         upcoming = self._ticker.table.next_tick()
         if upcoming is None:
-            return "no schedule"
+            return []
         at = datetime.fromtimestamp(upcoming[0], tz=timezone.utc)
         today = datetime.fromtimestamp(self._engine.now_ms() / 1000, tz=timezone.utc).date()
         form = "%H:%M" if at.date() == today else "%Y-%m-%d %H:%M"
-        return f"next tick {at.strftime(form)} UTC ({upcoming[1]})"
+        return [f"next tick {at.strftime(form)} UTC ({upcoming[1]})"]
 
     def _agent(self, name: str, last: Last) -> dict[str, Any]:
         engine = self._engine

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from alvps.daemon.backoff import Backoff
 from alvps.daemon.plan import Clock
-from alvps.daemon.timetable import Line, Timetable
+from alvps.daemon.timetable import Timetable
 from alvps.daemon.waiting import happens
 from alvps.journal import get_logger
 from alvps.store import schedules, ticks
@@ -57,9 +57,10 @@ class Ticker:
         offset = self._offset()
         while True:
             try:
-                if abs(self._offset() - offset) > JUMP:
-                    await self._clock_was_set(self._offset() - offset)
-                    offset = self._offset()
+                present = self._offset()
+                if abs(present - offset) > JUMP:
+                    await self._clock_was_set(present - offset)
+                offset = present  # each time anew: a clock may also be slewed, for weeks
                 async with self._lock:
                     await self._decide()
             except StoreUnavailable as error:
@@ -131,6 +132,3 @@ def _log_decision(decision: Decision) -> None:
         count=decision.count if decision.count > 1 else None,
         reason=decision.reason,
     )
-
-
-__all__ = ["Line", "Ticker"]

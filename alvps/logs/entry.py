@@ -38,6 +38,7 @@ class Entry:
     component: str
     agent: str | None = None
     run: str | None = None
+    trigger: str | None = None
     priority: int = 6
     text: str
     fields: dict[str, JSON] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Entry:
             "component": self.component,
             "agent": self.agent,
             "run": self.run,
+            "trigger": self.trigger,
             "priority": self.priority,
             "text": self.text,
             "fields": self.fields,
@@ -109,7 +111,7 @@ def entry(piece: Piece, message: bytes | None = None, *, began: datetime | None 
         fields = {
             name[3:].lower(): value
             for name, value in values.items()
-            if name.startswith("AL_") and name not in {"AL_COMPONENT", "AL_AGENT", "AL_RUN"}
+            if name.startswith("AL_") and name not in {"AL_COMPONENT", "AL_AGENT", "AL_RUN", "AL_TRIGGER"}
         }
     return Entry(
         cursor=piece.cursor,
@@ -117,6 +119,7 @@ def entry(piece: Piece, message: bytes | None = None, *, began: datetime | None 
         component=component,
         agent=values.get("AL_AGENT") or None,
         run=values.get("AL_RUN") or None,
+        trigger=values.get("AL_TRIGGER") or None,
         priority=priority,
         text=text,
         fields=fields,

@@ -28,9 +28,12 @@ def render(entry: Entry, *, color: bool = False, zone: tzinfo | None = None) -> 
     text = entry.text
     if entry.component == "agent" and entry.fields:
         text = " ".join([text, *(f"{key}={_value(value)}" for key, value in entry.fields.items() if key != "ts")])
+    if entry.component in {"daemon", "launcher"}:
+        for said in (f" agent={entry.agent}", f" run={entry.run}"):  # stands in front already
+            text = text.replace(said, "", 1)
     body = harmless(text).replace("\n", f"\n{_CONTINUATION}")
     if not color:
-        return f"{when} {name} {body}".rstrip(" ")
+        return f"{when} {name} {body}" if body else f"{when} {name}"
     tint = _RED if entry.priority <= 3 else _YELLOW if entry.priority == 4 else ""
     body = f"{tint}{body}{_RESET}" if tint else body
     return f"{_DIM}{when}{_RESET} {_COLORS.get(entry.component, '')}{name}{_RESET} {body}"

@@ -17,6 +17,7 @@ from alvps.push.events import Event, Step, Transfer
 from alvps.push.line import Line
 from alvps.push.session import Connection, HostSession
 from alvps.push.wanted import Wanted
+from alvps.ssh import warm_up
 
 if TYPE_CHECKING:
     from alvps.credentials.store import FileStore
@@ -65,7 +66,7 @@ def push(
     """
     began = time.monotonic()
     # Importing the SSH library takes longer than reading most projects: do both at once.
-    threading.Thread(target=_warm_up, daemon=True, name="al-import").start()
+    threading.Thread(target=warm_up, daemon=True, name="al-import").start()
     progress(Step("scan"))
     wanted = wanting.read(project, agent, store=store)
     progress(Step("connect", {"host": environment.host}))
@@ -198,9 +199,3 @@ def _connector(environment: Environment) -> Connect:
         return connect(target)
 
     return connect_
-
-
-def _warm_up() -> None:
-    import paramiko  # noqa: F401  -- for the import's sake, here and below
-
-    import alvps.ssh  # noqa: F401

@@ -147,10 +147,12 @@ class _Stdin(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            try:
-                self._channel.shutdown_write()
-            except (OSError, EOFError):
-                return  # the connection has ended, and with it the stream
+            if not self._channel.closed:
+                with suppress(OSError, EOFError):  # the connection has ended, and with it the stream
+                    self._channel.shutdown_write()
+
+    def __del__(self) -> None:
+        """Not io's, which closes: garbage collection must not talk to the host, from whatever thread it runs in."""
 
 
 class _Stdout(io.RawIOBase):

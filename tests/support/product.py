@@ -82,7 +82,7 @@ def install(folder: Path) -> Path:
     uv = Path(sys.executable).parent / "uv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
     into = ["--python", str(venv / "bin" / "python")]
-    subprocess.run([str(uv), "pip", "install", "--quiet", *into, str(wheel)], check=True)
+    subprocess.run([str(uv), "pip", "install", "--quiet", "--compile-bytecode", *into, str(wheel)], check=True)
     return venv
 
 

@@ -292,6 +292,7 @@ def test_colors_tell_errors() -> None:
 
 def test_as_json() -> None:
     assert json.loads(json.dumps(read().as_dict())) == {
-        "time": "2026-11-23T21:15:31.439195Z", "component": "agent", "agent": "dev", "run": "01m853yx2t086nsn",
+        "time": "2026-11-23T21:15:31.439195Z", "component": "agent", "agent": "dev", "trigger": None,
+        "run": "01m853yx2t086nsn",
         "priority": 6, "text": "hello", "fields": {}, "cursor": "c",
     }  # fmt: skip

@@ -159,6 +159,7 @@ def test_the_writers_death_is_told_to_everybody(store: Store, monkeypatch: pytes
             future.result(5)
     with pytest.raises(StoreUnavailable, match="closed"):
         store.submit(insert, 2).result(5)
+    store._writer._thread.join(5)
     assert not store.alive
 
 
