@@ -1,4 +1,4 @@
-"""A VPS right after `create`: everything that the contract with the other rooms promises, looked up on the machine."""
+"""A VPS right after `create`: everything that the other rooms rely on, looked up on the machine."""
 
 from __future__ import annotations
 
