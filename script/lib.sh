@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shared by the scripts beside it; sourced by sh with the repository's root as the working directory.
 # Every function can be called again: what is there already is left alone.
 
