@@ -39,7 +39,8 @@ class Progress:
         from alvps.push.events import Note, Step
 
         if isinstance(event, Step):
-            self.step(str(event))
+            if text := str(event):
+                self.step(text)
         elif isinstance(event, Note):
             self.note(str(event))
         else:

@@ -8,13 +8,16 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step has begun; `name` as the host calls it, `facts` what is known about it."""
+    """A step has begun; `name` as the host calls it, `facts` what is known about it.
+
+    As text it is what a person is told, empty for the small steps that only error messages name.
+    """
 
     name: str
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return _STEPS.get(self.name, self.name).format_map(_Blank(self.facts))
+        return _STEPS.get(self.name, "").format_map(_Blank(self.facts))
 
 
 @dataclass(frozen=True, slots=True)
