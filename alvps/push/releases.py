@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from alvps.errors import HostUnreachable, PushFailed
+from alvps.errors import HostUnreachable, PushFailed, UsageError
+from alvps.host.releases import is_id
 from alvps.push.events import Event
 from alvps.push.push import PushResult, not_live, pushed_by
 from alvps.push.session import HostSession
@@ -36,6 +37,8 @@ def rollback(
 
     Raises UsageError (no such release), HostBusy, PushFailed (it lacks something, or did not come up), HostUnreachable.
     """
+    if release is not None and not is_id(release):
+        raise UsageError(f"{release!r} is not a release's id", hint="`al releases` lists them")
     line = session.begin({"verb": "rollback", "release": release, "by": pushed_by()})
     line.start_beats()
     try:

@@ -305,3 +305,12 @@ def test_steps_are_told_in_order(host: FakeHost, folder: Path, code: CodeTree) -
     order = ["compare", "transfer", "code", "assemble", "images", "store", "credentials", "switch", "verify", "decided"]
     assert [name for name in names if name in order] == order
     assert all(str(event) for event in events)
+
+
+def test_what_is_no_release_id_is_refused_before_the_host_is_asked() -> None:
+    class Untouched:
+        def __getattr__(self, name: str) -> object:
+            raise AssertionError(f"the host was asked: {name}")
+
+    with pytest.raises(UsageError, match="'nope' is not a release's id"):
+        rollback(Untouched(), "nope")  # type: ignore[arg-type]  # nothing of a session may be used
