@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 
 from tests.support.product import Product, install
 from tests.support.vps import Vps
+
+# A run in the background (`… &`, a CI job) starts with SIGINT ignored, and so would every program that a test starts and
+# then interrupts as a person does with Ctrl-C. A handler here means the default there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
