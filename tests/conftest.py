@@ -12,8 +12,8 @@ import pytest
 from tests.support.product import Product, install
 from tests.support.vps import Vps
 
-# A run in the background (`… &`, a CI job) starts with SIGINT ignored, and so would every program that a test starts and
-# then interrupts as a person does with Ctrl-C. A handler here means the default there.
+# A run in the background (`… &`, a CI job) starts with SIGINT ignored, and so would every program that a test starts
+# and then interrupts as a person does with Ctrl-C. A handler here means the default there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
