@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alvps.errors import UsageError
+from alvps.private_file import write_private
 from alvps.project.environments import Environment, companion_folder, list_environments, save_environment
 from alvps.provision import boot, bootstrap, record, vps, vps_argv
 from alvps.provision.authorities import certificates, company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
 from alvps.provision.engine import docker, require_engine
-from alvps.provision.files import write_private
 from alvps.provision.image import BASE, ensure_image, image_id
 from alvps.provision.lock import caches_locked
 from alvps.provision.provider import Event, Plan, Progress, Report

@@ -10,8 +10,8 @@ import shutil
 from dataclasses import asdict, dataclass
 
 from alvps.errors import UsageError
+from alvps.private_file import write_private
 from alvps.project.environments import companion_folder, delete_environment, list_environments
-from alvps.provision.files import write_private
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

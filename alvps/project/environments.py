@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alvps.errors import AlError, ProjectInvalid, UsageError
+from alvps.private_file import write_private
 from alvps.project.fields import UNSUPPORTED
 from alvps.project.reading import read_toml
 from alvps.project.report import At, Report, closest, plain
@@ -98,20 +99,11 @@ def save_environment(environment: Environment) -> None:
     """Write its file, 0600, as a whole or not at all. Raises ProjectInvalid for values that no file may have."""
     file = _file(environment.name)
     _refuse_unreadable(environment, file)
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.parent.chmod(0o700)
-    half_made = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        descriptor = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(render(environment))
-            stream.flush()
-            os.fsync(descriptor)
-        half_made.replace(file)
+        write_private(file, render(environment))
     except OSError as error:
         raise AlError(f"cannot write {file}: {error.strerror}") from error
-    finally:
-        half_made.unlink(missing_ok=True)
+    file.parent.chmod(0o700)
 
 
 def delete_environment(name: str) -> None:

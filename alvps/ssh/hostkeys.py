@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from alvps.errors import HostUnreachable
+from alvps.private_file import write_private
 from alvps.ssh.known_hosts import HostKey, host_name
 from alvps.ssh.target import Target, Timeouts
 
@@ -62,23 +61,7 @@ def known_hosts_line(host: str, port: int, key: HostKey) -> str:
 
 def write_pin(path: Path, lines: Iterable[str]) -> None:
     """Make the lines the file's whole content, at once and durably, mode 0600; its folder is made 0700 if missing."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    text = "".join(f"{line}\n" for line in lines)
-    number, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made 0600
-    try:
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_private(path, "".join(f"{line}\n" for line in lines))
 
 
 def fetch(target: Target | str, port: int | None = None, *, timeouts: Timeouts | None = None) -> tuple[HostKey, ...]:

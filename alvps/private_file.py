@@ -1,4 +1,4 @@
-"""Files on the laptop that only their owner may read."""
+"""Files on the laptop that only their owner may read: keys, pinned host keys, environments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a 0600 file in a 0700 folder, whole or not at all, durable when it returns."""
+    """Write a 0600 file in a 0700 folder, whole or not at all, durable when it returns. Raises OSError."""
     for folder in (path.parent.parent, path.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # 0600 from its first moment
