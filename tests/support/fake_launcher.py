@@ -1,8 +1,8 @@
 """A launcher that speaks the real protocol on a real socket and runs nothing.
 
-Its "containers" are timers, and a folder of files is its engine: they outlive this process, as containers outlive
-the launcher. `ledger` has a line for everything that ever
-happened to a container; tests compare the daemon's store with it.
+Its "containers" are timers, and a folder is its engine: they outlive this process, as containers outlive the launcher.
+`ledger` has a line for everything that ever happened to a container. It is the only truth, one write per line, so a
+SIGKILL leaves no two files that disagree; tests compare the daemon's store with it. `containers.json` is for looking.
 
     python fake_launcher.py FOLDER          socket at FOLDER/launcher.sock, behaviour from FOLDER/behaviour.json
 
@@ -34,8 +34,9 @@ class FakeLauncher:
         self.tasks: set[asyncio.Task[None]] = set()
         self.docker = True
         with contextlib.suppress(FileNotFoundError):
-            for item in json.loads((folder / "containers.json").read_bytes()):
-                self.containers[item["run"], item["attempt"]] = item
+            for line in (folder / "ledger").read_text().splitlines():
+                self.replay(json.loads(line))
+            self.save()
 
     # Behaviour and memory
 
@@ -49,6 +50,14 @@ class FakeLauncher:
     def note(self, what: str, **fields: Any) -> None:
         with (self.folder / "ledger").open("a") as file:
             file.write(json.dumps({"what": what, "at": time.time(), **fields}) + "\n")
+
+    def replay(self, entry: dict[str, Any]) -> None:
+        if entry["what"] == "start":
+            self.containers[entry["run"], entry["attempt"]] = entry["item"]
+        elif entry["what"] == "exit":
+            self.containers[entry["run"], entry["attempt"]].update(entry["end"])
+        elif entry["what"] == "remove":
+            del self.containers[entry["run"], entry["attempt"]]
 
     def save(self) -> None:
         new = self.folder / "containers.new"
@@ -142,10 +151,9 @@ class FakeLauncher:
         codes = behaviour.get("exits")
         if codes:
             item["ends_with"] = codes[min(attempt, len(codes)) - 1]
-        self.containers[run, attempt] = item
-        self.save()
         self.note(
             "start",
+            item=item,
             run=run,
             attempt=attempt,
             agent=agent,
@@ -153,6 +161,8 @@ class FakeLauncher:
             release=message.get("release"),
             prompt=blob.decode(),
         )
+        self.containers[run, attempt] = item
+        self.save()
         self.spawn(self.end(item))
         if behaviour.get("cut"):
             return None
@@ -168,9 +178,10 @@ class FakeLauncher:
             self.finish(item, item["ends_with"])
 
     def finish(self, item: dict[str, Any], code: int) -> None:
-        item.update(state="exited", exit_code=code, oom=item["ends_oom"], finished=iso(time.time()))
+        end = {"state": "exited", "exit_code": code, "oom": item["ends_oom"], "finished": iso(time.time())}
+        self.note("exit", run=item["run"], attempt=item["attempt"], agent=item["agent"], exit_code=code, end=end)
+        item.update(end)
         self.save()
-        self.note("exit", run=item["run"], attempt=item["attempt"], agent=item["agent"], exit_code=code)
         keys = ("run", "attempt", "exit_code", "oom", "finished")
         self.tell({"event": "exit", **{key: item[key] for key in keys}})
 
@@ -192,9 +203,9 @@ class FakeLauncher:
         if item and item["state"] == "running":
             return refusal("conflict", "it is still running")
         if item:
+            self.note("remove", run=message["run"], attempt=message["attempt"])
             del self.containers[message["run"], message["attempt"]]
             self.save()
-            self.note("remove", run=message["run"], attempt=message["attempt"])
         return {"ok": True, "removed": bool(item)}
 
     def listed(self) -> list[dict[str, Any]]:
