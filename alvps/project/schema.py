@@ -17,7 +17,7 @@ from alvps.project.report import At, closest, shown
 Check = Callable[[object, At], Any]
 Values = dict[str, Any]
 
-_SIZE = re.compile(r"([0-9]{1,15})([kmgt])b?", re.IGNORECASE)
+_SIZE = r"([0-9]{1,15})([kmgt])b?"
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MAX_DEPTH = 32
 _ENOUGH = 20  # of one sort in one table: a file of nonsense must not become a wall of messages
@@ -51,14 +51,14 @@ def table(keys: Mapping[str, Check], *, refused: Mapping[str, str] | None = None
 
 def text(*, pattern: str | None = None, allowed: str = "text", longest: int = 1000) -> Check:
     """Text that is not empty and has no control characters."""
-    compiled = re.compile(pattern) if pattern else None
 
     def check(value: object, at: At) -> str | None:
         if (
             isinstance(value, str)
             and 0 < len(value) <= longest
             and value.isprintable()
-            and (compiled is None or compiled.fullmatch(value))
+            # Compiled (and kept, by re) when a file has the key: not at every start of `al`.
+            and (pattern is None or re.fullmatch(pattern, value))
         ):
             return value
         at.say(f"{shown(value)} is not allowed; allowed: {allowed}")
@@ -171,5 +171,5 @@ def json_table(value: object, at: At) -> Values | None:
 
 
 def _bytes(text_: str) -> int | None:
-    match = _SIZE.fullmatch(text_)
+    match = re.fullmatch(_SIZE, text_, re.IGNORECASE)
     return int(match[1]) * _UNITS[match[2].lower()] if match else None

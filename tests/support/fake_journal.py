@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 _PROGRAM = """#!{python}
-import json, sys, time
+import json, select, sys
+reader = select.poll()
+reader.register(1, 0)  # only whether whoever reads what is printed has gone
 words, options = [], {{}}
 for word in sys.argv[1:]:
     if word.startswith("--"):
@@ -66,7 +68,8 @@ with open({path!r}) as file:
         rest = ""
         if not line.endswith("\\n"):
             rest = line
-            time.sleep(0.005)
+            if reader.poll(5):
+                break
             continue
         entry = json.loads(line)
         if number(entry["__CURSOR"]) >= begin and shown(entry):
