@@ -51,17 +51,17 @@ class Servers:
             server = await app.create_server(sock=listener, return_asyncio_server=True, asyncio_server_kwargs=kwargs)
             assert server is not None
             if number == 0:
-                await server.startup()  # type: ignore[no-untyped-call]  # Sanic's, as all of these
-                await server.before_start()  # type: ignore[no-untyped-call]
-            await server.start_serving()  # type: ignore[no-untyped-call]
+                await server.startup()  # type: ignore[no-untyped-call]  # Sanic's  # Sanic's, as all of these
+                await server.before_start()  # type: ignore[no-untyped-call]  # Sanic's
+            await server.start_serving()  # type: ignore[no-untyped-call]  # Sanic's
             if number == 0:
-                await server.after_start()  # type: ignore[no-untyped-call]
+                await server.after_start()  # type: ignore[no-untyped-call]  # Sanic's
             self._servers.append(server)
 
     async def stop(self) -> None:
         """Take no more requests, let those that are being answered end, then close."""
         for server in self._servers:
-            server.close()  # type: ignore[no-untyped-call]
+            server.close()  # type: ignore[no-untyped-call]  # Sanic's
         deadline = asyncio.get_running_loop().time() + DRAIN
         while asyncio.get_running_loop().time() < deadline:
             open_ = [connection for server in self._servers for connection in server.connections]

@@ -258,14 +258,14 @@ class LocalPipe:
         self.was_cut = True
         for stream in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
-                stream.close()  # type: ignore[union-attr]
+                stream.close()  # type: ignore[union-attr]  # always pipes here
 
     def abort(self) -> None:
         self.cut()
 
     def close(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self.process.stdin.close()  # type: ignore[union-attr]
+            self.process.stdin.close()  # type: ignore[union-attr]  # always pipes here
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
@@ -274,7 +274,7 @@ class LocalPipe:
         finally:
             for stream in (self.process.stdout, self.process.stdin):
                 with contextlib.suppress(OSError, ValueError):
-                    stream.close()  # type: ignore[union-attr]
+                    stream.close()  # type: ignore[union-attr]  # always pipes here
             self.stderr.join()
 
 

@@ -79,7 +79,7 @@ def test_files_are_private_when_they_appear(store: FileStore, monkeypatch: pytes
     def watching(path: object, flags: int, mode: int = 0o777, **more: object) -> int:
         if flags & os.O_CREAT:
             asked.append(mode)
-        return real_open(path, flags, mode, **more)  # type: ignore[arg-type]
+        return real_open(path, flags, mode, **more)  # type: ignore[arg-type]  # handed on as it came
 
     monkeypatch.setattr(os, "open", watching)
     monkeypatch.setattr(os, "chmod", lambda *_: pytest.fail("too late"))

@@ -117,7 +117,7 @@ def test_a_context_is_the_files_and_the_rewritten_dockerfile(tmp_path: Path) -> 
     images.write_context(pipe, image, str(tmp_path), {"ca/extra-0.crt": str(tmp_path / "ca.crt")})
     pipe.seek(0)
     with tarfile.open(fileobj=pipe) as archive:
-        found = {m.name: (m.mode, archive.extractfile(m).read(), m.mtime, m.uid) for m in archive}  # type: ignore[union-attr]
+        found = {m.name: (m.mode, archive.extractfile(m).read(), m.mtime, m.uid) for m in archive}  # type: ignore[union-attr]  # all are files
     assert found == {
         "Dockerfile": (0o644, b"FROM al-agent:key\n", 946684800, 0),
         "a b": (0o755, b"content", 946684800, 0),

@@ -76,9 +76,9 @@ def test_a_folder_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
 
     def meddling(path: str, *arguments: object, **options: object) -> None:
         if options.get("dir_fd") is not None:
-            os.symlink(tmp_path / "outside", path, dir_fd=options["dir_fd"])  # type: ignore[arg-type]
+            os.symlink(tmp_path / "outside", path, dir_fd=options["dir_fd"])  # type: ignore[arg-type]  # handed on as it came
             raise FileExistsError
-        real_mkdir(path, *arguments, **options)  # type: ignore[arg-type]
+        real_mkdir(path, *arguments, **options)  # type: ignore[arg-type]  # handed on as it came
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "mkdir", meddling)

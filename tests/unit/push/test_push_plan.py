@@ -152,18 +152,18 @@ def test_a_whole_push_of_a_real_project(
     folder = project(tmp_path, dev={"credentials": ["github_token"]}, ops={})
     known = store(tmp_path, "github_token")
     options = {"store": known, "connect": LocalConnection, "layout": host.layout}
-    planned = push(load(folder), ENVIRONMENT, dry_run=True, **options)  # type: ignore[arg-type]
+    planned = push(load(folder), ENVIRONMENT, dry_run=True, **options)  # type: ignore[arg-type]  # a dict of options
     assert planned.result == "planned"
     assert planned.plan is not None
     assert planned.plan.action == "first start"
-    result = push(load(folder), ENVIRONMENT, **options)  # type: ignore[arg-type]
+    result = push(load(folder), ENVIRONMENT, **options)  # type: ignore[arg-type]  # a dict of options
     assert result.result == "live"
     assert host.credentials() == {"github_token/default": {"token": "canary-github_token\n"}}
     loaded = load(host.root / "current/project", name="demo")  # as the daemon does
     assert [agent.name for agent in loaded.agents] == ["dev", "ops"]
     write_agent(folder, "ops", script="echo new")
-    assert push(load(folder), ENVIRONMENT, agent="ops", **options).result == "live"  # type: ignore[arg-type]
-    assert push(load(folder), ENVIRONMENT, **options).result == "unchanged"  # type: ignore[arg-type]
+    assert push(load(folder), ENVIRONMENT, agent="ops", **options).result == "live"  # type: ignore[arg-type]  # a dict of options
+    assert push(load(folder), ENVIRONMENT, **options).result == "unchanged"  # type: ignore[arg-type]  # a dict of options
 
 
 def test_a_file_that_changes_meanwhile_is_named(host: FakeHost, folder: Path, code: CodeTree) -> None:
