@@ -84,4 +84,5 @@ class Reload:
             log.warning("release refused", release=wanted, reason="; ".join(reasons))
             raise NotNow(f"the release {wanted} is not ready, {before} goes on: {'; '.join(reasons)}")
         await install(self._engine, self._ticker, release)
+        await self._ticker.looked.wait()  # whoever asks next is told when the new schedules are due
         log.info("release active", release=release.id, before=before, agents=len(release.agents))

@@ -41,14 +41,15 @@ class Ticker:
         self._on_decided = on_decided
         self._on_moved = on_moved
         self._changed = asyncio.Event()
-        self.looked = asyncio.Event()  # once: at start every schedule has been asked, or the disk takes nothing
+        self.looked = asyncio.Event()  # every schedule of the table has been asked, or the disk takes nothing
         self._lock = asyncio.Lock()  # a timetable is not replaced while it is being examined
         self.table = Timetable((), {}, 0)
 
     async def replace(self, table: Timetable) -> None:
-        """Go on with another release's schedules."""
+        """Go on with another release's schedules; `looked` is set when they have been asked."""
         async with self._lock:
             self.table = table
+            self.looked.clear()
             self._changed.set()
 
     async def run(self) -> None:
