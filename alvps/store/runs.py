@@ -35,6 +35,11 @@ class Run:
     finished: int | None = None
     exit_code: int | None = None
     reason: str | None = None
+    depth: int = 0  # how many calls led here
+    call: str | None = None
+    delivery: str | None = None
+    status: str | None = None  # the run's own words, by al-status
+    fault: str | None = None  # the run's own words on why it fails
 
 
 COLUMNS = tuple(Run.__dataclass_fields__)

@@ -76,7 +76,94 @@ FIRST = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (FIRST,)
+SECOND = Migration(
+    oldest=1,
+    script=(
+        "ALTER TABLE runs ADD COLUMN depth INTEGER NOT NULL DEFAULT 0",  # how many calls led here
+        "ALTER TABLE runs ADD COLUMN call TEXT",  # the call that this run answers
+        "ALTER TABLE runs ADD COLUMN delivery TEXT",  # the webhook delivery that started it
+        "ALTER TABLE runs ADD COLUMN status TEXT",  # what the run last said with al-status
+        "ALTER TABLE runs ADD COLUMN fault TEXT",  # why it failed, in the run's own words
+        """CREATE INDEX runs_call ON runs(call) WHERE call IS NOT NULL""",
+        """CREATE INDEX runs_delivery ON runs(delivery) WHERE delivery IS NOT NULL""",
+        """CREATE TABLE returns (run TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT""",
+        """CREATE TABLE usage (
+            run TEXT PRIMARY KEY,
+            agent TEXT NOT NULL,
+            model TEXT,
+            requests INTEGER NOT NULL,
+            input_tokens INTEGER NOT NULL,
+            output_tokens INTEGER NOT NULL,
+            cache_read_tokens INTEGER NOT NULL,
+            cache_write_tokens INTEGER NOT NULL,
+            tool_calls INTEGER NOT NULL,
+            cost INTEGER,             -- millionths of a USD; NULL: the model's prices are not known
+            updated INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE INDEX usage_agent ON usage(agent, updated)""",
+        """CREATE TABLE calls (
+            call TEXT PRIMARY KEY,
+            caller TEXT NOT NULL,     -- the run that called
+            caller_agent TEXT NOT NULL,
+            target TEXT NOT NULL,     -- the agent that is called
+            run TEXT NOT NULL,        -- the run that answers; a rerun takes its place
+            context TEXT NOT NULL,
+            state TEXT NOT NULL,      -- 'pending', 'completed' or 'error'
+            value TEXT,
+            error TEXT,
+            created INTEGER NOT NULL,
+            finished INTEGER
+        ) STRICT""",
+        """CREATE INDEX calls_caller ON calls(caller)""",
+        """CREATE INDEX calls_run ON calls(run)""",
+        """CREATE INDEX calls_pending ON calls(call) WHERE finished IS NULL""",
+        """CREATE INDEX calls_old ON calls(finished) WHERE finished IS NOT NULL""",
+        """CREATE TABLE locks (
+            key TEXT PRIMARY KEY,
+            run TEXT NOT NULL UNIQUE, -- one lock for each run
+            agent TEXT NOT NULL,
+            token INTEGER NOT NULL,   -- the fencing token, from facts 'fence'
+            since INTEGER NOT NULL,
+            ttl INTEGER NOT NULL,     -- milliseconds
+            expires INTEGER NOT NULL, -- milliseconds of CLOCK_BOOTTIME of the boot with this id
+            boot TEXT NOT NULL
+        ) STRICT""",
+        """CREATE TABLE deliveries (
+            delivery TEXT PRIMARY KEY,
+            source TEXT NOT NULL,
+            type TEXT NOT NULL,
+            digest BLOB NOT NULL,     -- SHA-256 of source, the provider's delivery id and the signed bytes
+            delivery_id TEXT,         -- the provider's
+            event TEXT,
+            action TEXT,
+            decision TEXT NOT NULL,   -- 'matched', 'no-match', 'ignored' or 'queue-full'
+            reason TEXT,
+            matched INTEGER NOT NULL, -- how many agents, as the first answer said
+            skipped INTEGER NOT NULL,
+            times INTEGER NOT NULL DEFAULT 1, -- how often it came
+            received INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE UNIQUE INDEX deliveries_digest ON deliveries(digest)""",
+        """CREATE INDEX deliveries_old ON deliveries(received)""",
+        # Apart, so that lists and look-ups do not read past the bodies.
+        """CREATE TABLE delivery_bodies (
+            delivery TEXT PRIMARY KEY,
+            headers TEXT NOT NULL,    -- JSON; those that the provider's parser reads, no signature
+            body BLOB NOT NULL,       -- zlib
+            context TEXT              -- JSON, what an agent is told; NULL: the event starts nothing
+        ) STRICT""",
+        """CREATE TABLE delivery_agents (
+            delivery TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            decision TEXT NOT NULL,   -- 'queued', 'no-match' or 'queue-full'
+            reason TEXT,
+            run TEXT,
+            PRIMARY KEY (delivery, agent)
+        ) STRICT, WITHOUT ROWID""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (FIRST, SECOND)
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:

@@ -106,10 +106,10 @@ def test_migrations_run_once_each_and_keep_the_data(path: Path) -> None:
     migrate(connection, more)
     migrate(connection, more)
     assert connection.execute("SELECT * FROM pauses").fetchall() == [("dev", 1, None)]
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == 2
+    assert connection.execute("PRAGMA user_version").fetchone()[0] == len(more)
     # The older release, rolled back to, goes on with the newer file: the step said that it can.
     migrate(connection, schema.MIGRATIONS)
-    migrate(connection, (*more, Migration(("DROP TABLE pauses",), oldest=3)))
+    migrate(connection, (*more, Migration(("DROP TABLE pauses",), oldest=len(more) + 1)))
     with pytest.raises(StoreTooNew, match="schema 3, this version knows schemas up to 2"):
         migrate(connection, more)
     connection.close()
