@@ -100,7 +100,7 @@ class WebhookSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookTrigger:
-    """Which deliveries of a source start the agent: every filter must hold, each for one of its values (labels: all)."""
+    """Which deliveries of a source start the agent: every filter must hold, by one of its values (labels: all)."""
 
     source: str
     filters: dict[str, tuple[str, ...]] = field(default_factory=dict)
