@@ -179,6 +179,9 @@ folders() {
   # The group is the daemon's because that is the unit's Group= (see action-llama-launcher.service).
   folder "/var/lib/$LAUNCHER" "$LAUNCHER" "$DAEMON" 0700
   folder "/var/lib/$LAUNCHER/credentials" "$LAUNCHER" "$DAEMON" 0700
+  # What the daemon checks webhooks with. Root's, so that root never writes where the daemon could have put a link.
+  folder /var/lib/action-llama-gateway root "$DAEMON" 0750
+  folder /var/lib/action-llama-gateway/credentials root "$DAEMON" 0750
 }
 
 docker_engine() {

@@ -13,7 +13,7 @@ removed() { printf 'removed: %s\n' "$*"; }
 left() { printf 'left: %s\n' "$*"; }
 
 units() {
-  for unit in action-llama.socket action-llama.service action-llama-launcher.service; do
+  for unit in action-llama.socket action-llama-runs.socket action-llama.service action-llama-launcher.service; do
     file=/etc/systemd/system/$unit
     [ -e "$file" ] || continue
     systemctl disable -q --now "$unit" 2>/dev/null || systemctl stop "$unit"
@@ -56,6 +56,7 @@ main() {
   folder /opt/action-llama
   folder /etc/action-llama/bootstrap.json
   if [ "$purge" = yes ]; then
+    folder /var/lib/action-llama-gateway
     for name in action-llama-launcher action-llama; do
       folder "/var/lib/$name"
       if getent passwd "$name" >/dev/null; then
@@ -70,6 +71,9 @@ main() {
     fi
     if [ -e /var/lib/action-llama-launcher ]; then
       left "credentials in /var/lib/action-llama-launcher, and their account (--purge removes both)"
+    fi
+    if [ -e /var/lib/action-llama-gateway ]; then
+      left "webhook secrets in /var/lib/action-llama-gateway (--purge removes them)"
     fi
   fi
   left "Docker, its images and the installed packages"

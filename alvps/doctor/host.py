@@ -7,7 +7,12 @@ from typing import Any
 
 from alvps.doctor.findings import Finding, error, ok, warning
 
-ACTIVE_UNITS = ("action-llama.socket", "action-llama.service", "action-llama-launcher.service", "docker.service")
+OUR_UNITS = (
+    "action-llama.socket",
+    "action-llama-runs.socket",
+    "action-llama.service",
+    "action-llama-launcher.service",
+)
 LOW_DISK = 2 << 30  # bytes: an image and a release fit with room to spare
 VERY_LOW_DISK = 512 << 20
 CLOCK_OFF = 5.0  # seconds: schedules are then visibly late or early
@@ -26,7 +31,7 @@ def _units(facts: Mapping[str, Any]) -> Iterator[Finding]:
     for unit, state in sorted(facts["units"].items()):
         if state == "active":
             yield ok("units", f"{unit} is active")
-        elif facts["live"] is None and unit in ACTIVE_UNITS[:3]:
+        elif facts["live"] is None and unit in OUR_UNITS:
             yield warning("units", f"{unit} is {state}: nothing was pushed yet", "al push")
         else:
             yield error(

@@ -109,8 +109,7 @@ def _switch(work: Work, new: Release, old: Release | None, new_set: str | None, 
     work.step("switch release")
     fsio.replace_link(layout.at("current"), f"releases/{new.id}")
     same = old is not None and all(old.text(key) == new.text(key) for key in ("code_digest", "venv_digest"))
-    if units.SOCKET in installed:
-        units.restart_socket(layout, timeout=left)
+    units.restart_sockets(layout, installed, timeout=left)
     return bool(installed) or not same or not serving.daemon_answers(layout)
 
 
@@ -159,8 +158,7 @@ def _go_back(work: Work, pending: dict[str, Any], reasons: list[str], tail: str,
     credentials.use(layout, old_set)
     try:
         installed = units.install(layout, old.text("code_digest"), deadline_in=layout.return_seconds)
-        if units.SOCKET in installed:
-            units.restart_socket(layout, timeout=layout.return_seconds)
+        units.restart_sockets(layout, installed, timeout=layout.return_seconds)
         # A daemon that refused to reload still serves the old release: then there is nothing to start anew.
         if installed or not same or serving.ready(layout, old.id):
             restart = bool(installed) or not same or not serving.daemon_answers(layout)

@@ -22,7 +22,8 @@ class Hello(NamedTuple):
     """The laptop's side of the comparison, checked."""
 
     project: str
-    agents: list[dict[str, Any]]  # name, folder, credentials ("type/instance", sorted)
+    agents: list[dict[str, Any]]  # name, folder, credentials ("type/instance", sorted), llm
+    gateway: list[str]  # the credentials that deliveries are checked with, "gateway:type/instance", sorted
     digest: str  # of the project's tree; for one agent, of its folder
     code: str
     requirements: str
@@ -51,6 +52,7 @@ def parse(message: dict[str, Any], blob: bytes) -> Hello:
     return Hello(
         project=_name(message.get("project")),
         agents=agents,
+        gateway=sorted(_for_gateway(name) for name in _list(message, "gateway")),
         digest=manifest.check_digest(message.get("digest")),
         code=manifest.check_digest(message.get("code")),
         requirements=manifest.check_digest(message.get("requirements")),
@@ -83,6 +85,7 @@ def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
         and live.text("code_digest") == hello.code
         and live.text("venv_digest") == dependencies.name_of(hello.requirements)
         and live.agents == hello.agents
+        and live.texts("gateway") == hello.gateway
         and credentials.current(layout) == hello.credential_set
     )
 
@@ -140,7 +143,20 @@ def _agent(item: object) -> dict[str, Any]:
     folder = item.get("folder")
     manifest.check_path(folder if isinstance(folder, str) else "")
     declared = sorted(credentials.check_name(name) for name in _list(item, "credentials"))
-    return {"name": _name(item.get("name")), "folder": folder, "credentials": declared}
+    if any(name.startswith(credentials.GATEWAY) for name in declared):
+        raise BadHello("an agent declares a credential of the gateway")
+    return {
+        "name": _name(item.get("name")),
+        "folder": folder,
+        "credentials": declared,
+        "llm": item.get("llm") is True,
+    }
+
+
+def _for_gateway(name: object) -> str:
+    if not isinstance(name, str) or not name.startswith(credentials.GATEWAY):
+        raise BadHello(f"{name!r} is no credential of the gateway")
+    return credentials.check_name(name)
 
 
 def _name(value: object) -> str:

@@ -15,6 +15,8 @@ from alvps.host.manifest import Entry
 BASE = "al-agent"
 _RECIPE = 1  # raise when images must be built anew although no input changed
 _DATA = "alvps/data/docker/agent/"
+_LLM_DATA = "alvps/data/docker/agent-llm/"
+_SESSION = "alvps/agent/session/"
 _AGENT = "alvps/agent/"
 _NOT_IN_THE_IMAGE = frozenset({"context.py"})
 
@@ -22,7 +24,7 @@ _NOT_IN_THE_IMAGE = frozenset({"context.py"})
 class Image(NamedTuple):
     """One image: what for, its tag, its parent's tag (None: a Debian image), and path in the context -> entry."""
 
-    what: str  # "base", "project", or an agent's name prefixed "agent "
+    what: str  # "base", "llm", "project", or an agent's name prefixed "agent "
     tag: str
     parent: str | None
     context: dict[str, Entry]
@@ -46,10 +48,17 @@ def plan(
     code: Sequence[Entry],
     authorities: str,
 ) -> ImagePlan:
-    """The images for these agents ({"name", "folder"}). `authorities` is the digest of the host's company CAs."""
+    """The images for these agents ({"name", "folder", "llm"}). `authorities` is the digest of the host's company CAs.
+
+    The libraries for models are in the image, and installed on the host, only when an agent of the project thinks.
+    """
+    agents = list(agents)
     base = _image("base", BASE, None, base_context(code), authorities)
     images = [base]
     parent = base
+    if any(agent.get("llm") for agent in agents):
+        parent = _image("llm", f"{BASE}-llm", base.tag, llm_context(code), authorities)
+        images.append(parent)
     files = {entry.path: entry for entry in entries}
     if "Dockerfile" in files:
         shared = {path: entry for path, entry in files.items() if path.startswith("shared/")}
@@ -63,7 +72,7 @@ def plan(
         if f"{folder}Dockerfile" in files:
             context = {path[len(folder) :]: entry for path, entry in files.items() if path.startswith(folder)}
             # The prompt and the settings reach a run through the release: changing them must not cost a build.
-            for left_out in ("ACTIONS.md", "agent-config.toml"):
+            for left_out in ("ACTIONS.md", "agent-config.toml", "SKILL.md", "config.toml"):
                 context.pop(left_out, None)
             image = _image(f"agent {name}", f"al-{project}-{name}", parent.tag, context)
             images.append(image)
@@ -81,6 +90,17 @@ def base_context(code: Iterable[Entry]) -> dict[str, Entry]:
             name = entry.path[len(_AGENT) :]
             if "/" not in name and name.endswith(".py") and name not in _NOT_IN_THE_IMAGE:
                 context[f"agent/{name}"] = entry
+    return context
+
+
+def llm_context(code: Iterable[Entry]) -> dict[str, Entry]:
+    """What of the alvps package goes into the image of agents that think."""
+    context = {}
+    for entry in code:
+        if entry.path.startswith(_LLM_DATA):
+            context[entry.path[len(_LLM_DATA) :]] = entry
+        elif entry.path.startswith(_SESSION) and entry.path.endswith(".py"):
+            context[f"session/{entry.path[len(_SESSION) :]}"] = entry
     return context
 
 

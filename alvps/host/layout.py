@@ -13,6 +13,9 @@ class Layout(NamedTuple):
     bootstrap: str = "/etc/action-llama/bootstrap.json"
     credentials: str = "/var/lib/action-llama-launcher/credentials"
     credentials_owner: str = "action-llama-launcher"
+    gateway_credentials: str = "/var/lib/action-llama-gateway/credentials"
+    gateway_owner: str = "root"
+    gateway_group: str = "action-llama"  # the account whose group may read them
     control: str = "/run/action-llama/control.sock"
     company_cas: str = "/usr/local/share/ca-certificates"
     system_cas: str = "/etc/ssl/certs/ca-certificates.crt"

@@ -45,6 +45,12 @@ class _Parts(NamedTuple):
     code_entries: tuple[Entry, ...]
     venv: str
     agents: list[dict[str, Any]]
+    gateway: list[str]
+
+    @property
+    def credentials(self) -> list[str]:
+        """The names of all that the release needs."""
+        return sorted({*self.gateway, *(name for agent in self.agents for name in agent["credentials"])})
 
 
 def push(work: Work, hello: Hello) -> dict[str, Any]:
@@ -155,12 +161,12 @@ def _compare(work: Work, hello: Hello, live: Release | None) -> _Received:
         script = _expect(work, "bootstrap")[1]
         work.step("bootstrap")
         bootstrap.run(script, hello.bootstrap, life=work.life, on_line=lambda line: work.line("bootstrap", line))
-    agents = hello.agents if hello.scope is None or live is None else hello_.merged_agents(live, hello)
-    values = _values(work, hello, agents, sent)
-    venv_name = dependencies.name_of(hello.requirements)
+    agents, gateway, venv_name = hello.agents, hello.gateway, dependencies.name_of(hello.requirements)
     if hello.scope is not None and live is not None:
+        agents, gateway = hello_.merged_agents(live, hello), live.texts("gateway")
         venv_name = live.text("venv_digest")
-    parts = _Parts(entries, manifest.tree_digest(entries), code_digest, code_entries, venv_name, agents)
+    parts = _Parts(entries, manifest.tree_digest(entries), code_digest, code_entries, venv_name, agents, gateway)
+    values = _values(work, hello, parts.credentials, sent)
     sources, missing = _sources(work, parts, live, have)
     work.step("transfer", files=len(missing), bytes=sum(entry.size for entry in missing))
     space.check(work.layout, missing, parts_count=len(entries), venv_missing=not dependencies.exists(layout, venv_name))
@@ -192,12 +198,11 @@ def _code_entries(work: Work, digest: str) -> tuple[Entry, ...]:
     return releases.read_manifest(work.layout.at("code", digest))
 
 
-def _values(work: Work, hello: Hello, agents: Sequence[dict[str, Any]], sent: credentials.Values) -> credentials.Values:
-    """All credentials that the new release declares: sent ones, and those that are here unchanged."""
+def _values(work: Work, hello: Hello, needed: Sequence[str], sent: credentials.Values) -> credentials.Values:
+    """All credentials that the new release needs: sent ones, and those that are here unchanged."""
     here = credentials.read(work.layout, credentials.current(work.layout))
-    declared = sorted({name for agent in agents for name in agent["credentials"]})
     values: credentials.Values = {}
-    for name in declared:
+    for name in needed:
         fields = sent.get(name, here.get(name))
         if fields is None:
             raise Refused("credentials-missing", f"credential {name} is not on the host", hint="run `al push`")
@@ -260,6 +265,7 @@ def _assemble(
     partial = layout.at("releases", f".partial-{name}")
     os.mkdir(partial, 0o755)
     written = trees.build(f"{partial}/project", parts.entries, sources)
+    _make_mount_points(f"{partial}/project", parts)
     os.symlink(f"../../code/{parts.code}", f"{partial}/code")
     os.symlink(f"../../venvs/{parts.venv}", f"{partial}/venv")
     authorities = images.authorities_digest(layout)
@@ -277,7 +283,8 @@ def _assemble(
         "version": hello.version,
         "pushed_by": hello.by,
         "agents": [agent["name"] for agent in parts.agents],
-        "credentials": sorted({credential for agent in parts.agents for credential in agent["credentials"]}),
+        "credentials": parts.credentials,
+        "gateway": parts.gateway,
         "agent_facts": parts.agents,
         "image_tags": plan.tags,
     }
@@ -290,6 +297,16 @@ def _assemble(
     os.rename(partial, layout.at("releases", name))
     fsio.sync_folder(layout.at("releases"))
     return Release(name, layout.at("releases", name), facts)
+
+
+def _make_mount_points(project: str, parts: _Parts) -> None:
+    """An empty folder `shared` in each agent's: a run finds the project's there, and its own is mounted read-only."""
+    if not os.path.isdir(f"{project}/shared"):
+        return
+    for agent in parts.agents:
+        folder = f"{project}/{agent['folder']}"
+        if os.path.isdir(folder) and not os.path.lexists(f"{folder}/shared"):
+            fsio.make_folder(f"{folder}/shared")
 
 
 def _build(work: Work, hello: Hello, plan: imageplan.ImagePlan, release: str, code_folder: str) -> dict[str, str]:

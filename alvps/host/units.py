@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from alvps.host import codebase, fsio, process
 from alvps.host.layout import Layout
 
 SOCKET = "action-llama.socket"
+RUNS_SOCKET = "action-llama-runs.socket"
+SOCKETS = (SOCKET, RUNS_SOCKET)
 DAEMON = "action-llama.service"
 LAUNCHER = "action-llama-launcher.service"
 SERVICES = (LAUNCHER, DAEMON)
@@ -27,7 +31,7 @@ def install(layout: Layout, code_digest: str, *, deadline_in: float) -> list[str
         for name in names:
             fsio.write_file(f"{layout.units}/{name}", texts[name])
         _systemctl(layout, "daemon-reload", timeout=deadline_in)
-        _systemctl(layout, "enable", "--quiet", SOCKET, *SERVICES, timeout=deadline_in)
+        _systemctl(layout, "enable", "--quiet", *SOCKETS, *SERVICES, timeout=deadline_in)
     return names
 
 
@@ -41,26 +45,28 @@ def restart(layout: Layout, *, timeout: float) -> None:
     _systemctl(layout, "restart", *SERVICES, timeout=timeout)
 
 
-def restart_socket(layout: Layout, *, timeout: float) -> None:
-    """Have a changed socket unit count; systemd refuses while the service has the socket. Raises ProgramFailed."""
-    _systemctl(layout, "stop", DAEMON, timeout=timeout, check=False)
-    _systemctl(layout, "restart", SOCKET, timeout=timeout)
+def restart_sockets(layout: Layout, names: Iterable[str], *, timeout: float) -> None:
+    """Have changed socket units count; systemd refuses while the service has the sockets. Raises ProgramFailed."""
+    changed_ = [name for name in names if name in SOCKETS]
+    if changed_:
+        _systemctl(layout, "stop", DAEMON, timeout=timeout, check=False)
+        _systemctl(layout, "restart", *changed_, timeout=timeout)
 
 
 def stop(layout: Layout) -> None:
     """Stop everything and do not start it at the next boot."""
-    names = (DAEMON, LAUNCHER, SOCKET)
+    names = (DAEMON, LAUNCHER, *SOCKETS)
     _systemctl(layout, "disable", "--now", "--quiet", *names, timeout=_QUICK_SECONDS, check=False)
 
 
 def enable(layout: Layout) -> None:
     """Have everything start at boot. Raises process.ProgramFailed."""
-    _systemctl(layout, "enable", "--quiet", SOCKET, *SERVICES, timeout=_QUICK_SECONDS)
+    _systemctl(layout, "enable", "--quiet", *SOCKETS, *SERVICES, timeout=_QUICK_SECONDS)
 
 
 def states(layout: Layout) -> dict[str, str]:
     """ActiveState of each unit."""
-    names = (SOCKET, LAUNCHER, DAEMON)
+    names = (*SOCKETS, LAUNCHER, DAEMON)
     argv = [layout.systemctl, "show", "--property=ActiveState", "--value", *names]
     try:
         lines = process.run(argv, timeout=_QUICK_SECONDS, check=False, merge=False).output.decode().split()

@@ -134,6 +134,12 @@ class Agent:
     has_dockerfile: bool = False
     manual: bool = False
 
+    @property
+    def config(self) -> str:
+        """The file with its settings, relative to the project; its name follows from the layout."""
+        name = "config.toml" if self.actions.endswith("/SKILL.md") else "agent-config.toml"
+        return f"{self.folder}/{name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:

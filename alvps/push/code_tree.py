@@ -17,7 +17,7 @@ _BOOTSTRAP = PACKAGE / "data" / "cloud-init" / "bootstrap.sh"
 
 # Rooms that only the laptop uses: a change in them must not restart anybody's daemon.
 _LAPTOP_ONLY = ("cli", "logs", "push", "provision", "ssh")
-_DATA_FOR_HOST = ("data/docker/agent", "data/systemd", "data/host-requirements.txt")
+_DATA_FOR_HOST = ("data/docker/agent", "data/docker/agent-llm", "data/systemd", "data/host-requirements.txt")
 
 
 class CodeTree(NamedTuple):

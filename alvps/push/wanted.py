@@ -14,8 +14,10 @@ from alvps.host import dockerfile
 from alvps.host.manifest import Entry, bucket_digests, encode, tree_digest
 
 if TYPE_CHECKING:
+    from alvps.credentials.refs import CredentialRef
     from alvps.credentials.store import FileStore
-    from alvps.project import Project
+    from alvps.project import Agent, Project
+    from alvps.project.model import WebhookSource
     from alvps.push.code_tree import CodeTree
 
 SETTINGS = ".env.toml"
@@ -30,7 +32,8 @@ class Wanted:
 
     project: str
     folder: Path
-    agents: list[dict[str, Any]]  # name, folder, credentials ("type/instance")
+    agents: list[dict[str, Any]]  # name, folder, credentials ("type/instance"), llm
+    gateway: list[str]  # the webhook secrets, "gateway:type/instance"
     scope: str | None
     entries: tuple[Entry, ...]
     code: CodeTree = field(repr=False)
@@ -39,7 +42,7 @@ class Wanted:
 
     @property
     def credential_digests(self) -> dict[str, str]:
-        """Name to digest, of every credential that the agents declare."""
+        """Name to digest, of every credential that travels."""
         return host_credentials.digests(self.values)
 
     def hello(self, *, by: str, version: str, replace: bool) -> tuple[dict[str, Any], bytes]:
@@ -50,6 +53,7 @@ class Wanted:
             "protocol": PROTOCOL,
             "project": self.project,
             "agents": self.agents,
+            "gateway": self.gateway,
             "digest": tree_digest(self.entries),
             "code": self.code.digest,
             "requirements": self.code.requirements,
@@ -79,7 +83,8 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
     from alvps.push.code_tree import bootstrap_script, code_tree
 
     agents = [project.agent(agent)] if agent is not None else sorted(project.agents, key=lambda one: one.name)
-    values = _credentials(agents, store)
+    # A push of one agent says nothing of the project's sources.
+    values = _credentials(agents, project.webhooks if agent is None else (), store)
     entries = [Entry(found.path, found.mode, found.size, found.sha256) for found in scan(project.folder)]
     if agent is not None:
         folder = f"{agents[0].folder}/"
@@ -95,10 +100,12 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
             {
                 "name": one.name,
                 "folder": one.folder,
-                "credentials": sorted({f"{ref.type}/{ref.instance}" for ref in one.credentials}),
+                "credentials": sorted(f"{ref.type}/{ref.instance}" for ref in _refs(one)),
+                "llm": bool(one.models),
             }
             for one in agents
         ],
+        gateway=sorted(name for name in values if name.startswith(host_credentials.GATEWAY)),
         scope=agent,
         entries=tuple(sorted(entries)),
         code=code_tree(),
@@ -169,35 +176,53 @@ def _settings(folder: Path) -> list[Entry]:
     return [Entry(SETTINGS, 0o644, len(content), hashlib.sha256(content).hexdigest())]
 
 
-def _credentials(agents: Sequence[Any], store: FileStore | None) -> dict[str, dict[str, str]]:
+def _refs(agent: Agent) -> set[CredentialRef]:
+    """What an agent's runs need: what it declares, and the keys of its models."""
+    return {*agent.credentials, *(model.key for model in agent.models)}
+
+
+def _credentials(
+    agents: Sequence[Agent], sources: Sequence[WebhookSource], store: FileStore | None
+) -> dict[str, dict[str, str]]:
     from alvps.credentials.store import FileStore
 
     place = store if store is not None else FileStore()
-    refs = sorted({ref for agent in agents for ref in agent.credentials}, key=str)
-    missing = place.missing(refs)
+    wanted_by: dict[CredentialRef, list[str]] = {}
+    for agent in agents:
+        for ref in _refs(agent):
+            why = "declared by" if ref in agent.credentials else "for a model of"
+            wanted_by.setdefault(ref, []).append(f"{why} {agent.name}")
+    for source in sources:
+        for ref in source.secrets:
+            wanted_by.setdefault(ref, []).append(f"for webhooks.{source.name}")
+    missing = place.missing(sorted(wanted_by, key=str))
     if missing:
-        who = {str(ref): [agent.name for agent in agents if ref in agent.credentials] for ref in missing}
-        lines = [f"{name} (declared by {', '.join(names)})" for name, names in sorted(who.items())]
+        lines = [f"{ref} ({', '.join(wanted_by[ref])})" for ref in sorted(missing, key=str)]
+        names = sorted(str(ref) for ref in missing)
         raise CredentialsMissing(
-            f"missing on this machine: {', '.join(sorted(who))}; nothing was contacted",
-            hint=f"add it with `al creds add {min(who)}`",
+            f"missing on this machine: {', '.join(names)}; nothing was contacted",
+            hint=f"add it with `al creds add {names[0]}`",
             detail="\n".join(lines),
         )
     values = {}
-    for ref in refs:
-        credential = place.get(ref)
-        assert credential is not None
-        values[f"{ref.type}/{ref.instance}"] = dict(credential.fields)
+    for prefix, refs in (
+        ("", {ref for agent in agents for ref in _refs(agent)}),
+        (host_credentials.GATEWAY, {ref for source in sources for ref in source.secrets}),
+    ):
+        for ref in sorted(refs, key=str):
+            credential = place.get(ref)
+            assert credential is not None
+            values[f"{prefix}{ref.type}/{ref.instance}"] = dict(credential.fields)
     return values
 
 
-def _check_whole(entries: Sequence[Entry], agents: Sequence[Any]) -> None:
+def _check_whole(entries: Sequence[Entry], agents: Sequence[Agent]) -> None:
     """An agent whose files are ignored would be there on this machine and not on the host."""
     there = {entry.path for entry in entries}
     problems = [
         Problem(path, "an agent needs it, but .alignore keeps it from being pushed")
         for agent in agents
-        for path in (f"{agent.folder}/agent-config.toml", agent.actions)
+        for path in (agent.config, agent.actions)
         if path not in there
     ]
     if problems:

@@ -70,6 +70,7 @@ def wanted(
     scope: str | None = None,
     project: str = "demo",
     bootstrap: bytes = BOOTSTRAP,
+    gateway: dict[str, dict[str, str]] | None = None,
 ) -> Wanted:
     """What `wanting.read` would find in this folder, without its having to be a valid project."""
     values = credentials if credentials is not None else {"github_token/default": {"token": "canary-1"}}
@@ -79,15 +80,20 @@ def wanted(
         entries = [entry for entry in entries if entry.path.startswith(f"agents/{scope}/")]
         declared = {scope: declared[scope]}
         values = {name: values[name] for name in declared[scope]}
+    secrets = {} if scope is not None else dict(gateway or {})
     return Wanted(
         project=project,
         folder=folder,
-        agents=[{"name": n, "folder": f"agents/{n}", "credentials": sorted(c)} for n, c in sorted(declared.items())],
+        agents=[
+            {"name": n, "folder": f"agents/{n}", "credentials": sorted(c), "llm": False}
+            for n, c in sorted(declared.items())
+        ],
+        gateway=sorted(secrets),
         scope=scope,
         entries=tuple(entries),
         code=code,
         bootstrap=bootstrap,
-        values=values,
+        values={**values, **secrets},
     )
 
 

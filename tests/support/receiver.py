@@ -45,7 +45,9 @@ if verb == "restart" and "action-llama.service" in words:
     with open(state + "/serving.new", "w") as file: file.write(name)
     os.rename(state + "/serving.new", state + "/serving")
 if verb in ("stop", "disable") and os.path.exists(state + "/serving"): os.unlink(state + "/serving")
-if verb == "show": print("\\n".join(["active"] * 3 if os.path.exists(state + "/serving") else ["failed"] * 3))
+if verb == "show":
+    units = [word for word in sys.argv if "." in word and not word.startswith(("-", "/"))]
+    print("\\n".join(["active" if os.path.exists(state + "/serving") else "failed"] * len(units)))
 """
 
 _DOCKER = """\
@@ -112,6 +114,9 @@ class FakeHost:
             "bootstrap": str(folder / "etc" / "bootstrap.json"),
             "credentials": str(folder / "launcher" / "credentials"),
             "credentials_owner": getpass.getuser(),
+            "gateway_credentials": str(folder / "gateway" / "credentials"),
+            "gateway_owner": getpass.getuser(),
+            "gateway_group": getpass.getuser(),
             "control": str(folder / "control.sock"),
             "company_cas": str(folder / "cas"),
             "docker_data": str(folder),
@@ -161,11 +166,13 @@ class FakeHost:
         return tree
 
     def credentials(self) -> dict[str, dict[str, str]]:
-        folder = Path(self.layout["credentials"]) / "current"
-        return {
-            path.relative_to(folder).as_posix(): {field.name: field.read_text() for field in path.iterdir()}
-            for path in folder.glob("*/*")
-        }
+        found = {}
+        for prefix, root in (("", self.layout["credentials"]), ("gateway:", self.layout["gateway_credentials"])):
+            folder = Path(root) / "current"
+            for path in folder.glob("*/*"):
+                name = f"{prefix}{path.relative_to(folder).as_posix()}"
+                found[name] = {field.name: field.read_text() for field in path.iterdir()}
+        return found
 
     def calls(self, program: str | None = None) -> list[list[str]]:
         """What was run, oldest first."""
@@ -179,6 +186,7 @@ class FakeHost:
         found += list(self.root.glob(".new-*"))
         found += [self.root / "pending.json"] if (self.root / "pending.json").exists() else []
         found += list(Path(self.layout["credentials"]).glob(".*"))
+        found += list(Path(self.layout["gateway_credentials"]).glob(".*"))
         return [str(path) for path in found]
 
     # Preparing it

@@ -17,12 +17,13 @@ ALLOWED: dict[str, set[str]] = {
     "schedule": set(),
     "credentials": set(),
     "prompt": {"credentials"},
-    "project": {"schedule", "credentials"},
+    "webhooks": set(),
+    "project": {"schedule", "credentials", "webhooks"},
     "journal": set(),
     "notify": set(),
     "store": set(),
-    "gateway": {"daemon", "store", "project", "journal"},
-    "daemon": {"store", "project", "schedule", "prompt", "credentials", "journal", "notify"},
+    "gateway": {"daemon", "store", "project", "webhooks", "journal"},
+    "daemon": {"store", "project", "schedule", "prompt", "credentials", "webhooks", "journal", "notify"},
     "launcher": {"project", "credentials", "journal", "notify"},
     "agent": set(),
     "host": set(),
@@ -31,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "push": {"project", "credentials", "ssh", "host", "agent"},
     "provision": {"project", "ssh", "agent", "host"},
     "doctor": {"project", "credentials"},
-    "cli": {"doctor", "project", "credentials", "schedule", "ssh", "logs", "push", "provision", "host"},
+    "cli": {"doctor", "project", "credentials", "schedule", "webhooks", "ssh", "logs", "push", "provision", "host"},
 }
 
 # Where a process is put together out of its rooms; these files alone may reach further.

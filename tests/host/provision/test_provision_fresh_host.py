@@ -105,6 +105,8 @@ def test_its_steps_were_shown_as_they_happened(machine: Machine) -> None:
         ("/var/lib/action-llama", "action-llama:action-llama 700"),
         ("/var/lib/action-llama-launcher", "action-llama-launcher:action-llama 700"),
         ("/var/lib/action-llama-launcher/credentials", "action-llama-launcher:action-llama 700"),
+        ("/var/lib/action-llama-gateway", "root:action-llama 750"),
+        ("/var/lib/action-llama-gateway/credentials", "root:action-llama 750"),
     ],
 )
 def test_folders_belong_to_whom_they_should(machine: Machine, path: str, expected: str) -> None:

@@ -50,6 +50,31 @@ def test_a_chain() -> None:
     assert [tag.split(":")[0] for tag in found.tags] == ["al-agent", "al-project-demo", "al-demo-dev"]
 
 
+LLM = (
+    *CODE,
+    Entry("alvps/agent/session/main.py", 0o644, 1, "a" * 64),
+    Entry("alvps/agent/session/notes.txt", 0o644, 1, "a" * 64),
+    Entry("alvps/data/docker/agent-llm/Dockerfile", 0o644, 1, "b" * 64),
+)
+
+
+def test_the_libraries_for_models_are_there_only_when_an_agent_thinks() -> None:
+    files = [entry("agents/dev/Dockerfile")]
+    thinks = [{**AGENTS[0], "llm": True}, {**AGENTS[1], "llm": False}]
+    found = plan("demo", thinks, files, LLM, "")
+    base, llm, dev = found.images
+    assert (base.what, llm.what, dev.what) == ("base", "llm", "agent dev")
+    assert (base.parent, llm.parent, dev.parent) == (None, base.tag, llm.tag)
+    assert found.of_agent == {"dev": dev.tag, "ops": llm.tag}
+    assert set(llm.context) == {"Dockerfile", "session/main.py"}
+    assert "session/main.py" not in base.context
+    other = (*LLM[:-1], Entry("alvps/data/docker/agent-llm/Dockerfile", 0o644, 1, "c" * 64))
+    again = plan("demo", thinks, files, other, "")
+    assert again.images[0].tag == base.tag
+    assert again.images[1].tag != llm.tag
+    assert [image.what for image in plan("demo", AGENTS, files, LLM, "").images] == ["base", "agent dev"]
+
+
 def test_keys_follow_inputs_and_parents() -> None:
     files = (entry("Dockerfile"), entry("agents/dev/Dockerfile"), entry("agents/dev/tool"))
     before = tags(*files)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import stat
 from pathlib import Path
 
 import pytest
 
-from alvps.errors import CredentialsMissing, PushFailed, UsageError
+from alvps.errors import AlError, CredentialsMissing, PushFailed, UsageError
 from alvps.host import imageplan
 from alvps.push.code_tree import CodeTree, code_tree
 from alvps.push.events import Event, Note, Step
@@ -61,6 +62,42 @@ def test_credentials_are_readable_by_their_owner_alone(host: FakeHost, folder: P
     text = "".join(path.read_text(errors="replace") for path in host.root.rglob("*") if path.is_file())
     assert "canary-1" not in text
     assert "canary-1" not in json.dumps(host.calls())
+
+
+def test_webhook_secrets_are_for_the_daemon_and_for_nobody_else(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    secrets = {"gateway:github_webhook_secret/default": {"secret": "canary-9"}}
+    do_push(host, wanted(folder, code, gateway=secrets))
+    agents_, gateway = (Path(host.layout[name]) for name in ("credentials", "gateway_credentials"))
+    assert not list(agents_.glob("*/github_webhook_secret"))
+    assert not list(gateway.glob("*/github_token"))
+    paths = [gateway / "current/github_webhook_secret/default/secret", *gateway.glob("current/*/*"), gateway]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o640, 0o750, 0o750]
+    assert paths[0].read_text() == "canary-9\n"
+    assert (gateway / "current").readlink() == (agents_ / "current").readlink()
+    facts = json.loads((host.root / "current" / "release.json").read_text())
+    assert facts["gateway"] == ["gateway:github_webhook_secret/default"]
+    write(folder, {"agents/dev/ACTIONS.md": "# Another\n"})
+    assert do_push(host, wanted(folder, code, scope="dev")).result == "live"
+    assert host.credentials()["gateway:github_webhook_secret/default"] == {"secret": "canary-9\n"}
+    do_push(host, wanted(folder, code))
+    assert not [name for name in host.credentials() if name.startswith("gateway:")]
+    assert not list(gateway.glob("*/github_webhook_secret"))
+
+
+def test_an_agent_cannot_declare_what_is_the_gateways(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    secrets = {"gateway:github_webhook_secret/default": {"secret": "canary-9"}}
+    with pytest.raises(AlError, match="declares a credential of the gateway"):
+        do_push(host, wanted(folder, code, credentials=secrets))
+    assert host.live() is None
+
+
+def test_each_agent_has_a_place_for_what_all_share(host: FakeHost, folder: Path, code: CodeTree) -> None:
+    write(folder, {"agents/ops/shared/own.txt": "mine"})
+    do_push(host, wanted(folder, code))
+    project = host.root / "current" / "project"
+    assert list((project / "agents/dev/shared").iterdir()) == []
+    assert [path.name for path in (project / "agents/ops/shared").iterdir()] == ["own.txt"]
+    assert do_push(host, wanted(folder, code)).result == "unchanged"
 
 
 def test_unchanged_is_one_request_and_one_answer(host: FakeHost, folder: Path, code: CodeTree) -> None:
