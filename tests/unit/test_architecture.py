@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "daemon": {"store", "project", "schedule", "prompt", "credentials", "webhooks", "journal", "notify"},
     "launcher": {"project", "credentials", "journal", "notify"},
     "agent": set(),
+    "session": {"agent"},  # alvps/agent/session: in a run's container, with an environment of its own
     "host": set(),
     "ssh": set(),
     "logs": {"ssh"},
@@ -55,6 +56,7 @@ def _imports(path: Path) -> set[str]:
 
 def _rooms() -> list[tuple[str, Path]]:
     inside = [(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path) for path in PACKAGE.rglob("*.py")]
+    inside = [("session" if "agent/session" in path.as_posix() else room, path) for room, path in inside]
     linked = [("provision", path) for path in (PACKAGE / "provision").rglob("*.py")]  # rglob does not follow the link
     return [(room, path) for room, path in inside if room != "data"] + linked
 
@@ -75,6 +77,13 @@ def test_imports_point_one_way(room: str) -> None:
             if parts[0] == "alvps" and len(parts) > 1 and parts[1] not in allowed:
                 wrong.append(f"{path.relative_to(PACKAGE)} imports {module}")
     assert not wrong
+
+
+def test_the_libraries_for_models_stay_in_the_container() -> None:
+    for owner, path in _rooms():
+        if owner != "session":
+            wrong = {m for m in _imports(path) if m.startswith(("alvps.agent.session", "pydantic", "anthropic", "openai"))}
+            assert not wrong, f"{path.relative_to(PACKAGE)} imports {', '.join(sorted(wrong))}"
 
 
 @pytest.mark.parametrize("room", STANDARD_LIBRARY_ONLY)
