@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
-UNITS = ("action-llama.socket", "action-llama.service", "action-llama-launcher.service")
+UNITS = ("action-llama.socket", "action-llama-runs.socket", "action-llama.service", "action-llama-launcher.service")
 
 
 @pytest.mark.parametrize("unit", UNITS)
