@@ -34,8 +34,9 @@ print("a plain line on standard output", flush=True)
 threading.Thread(target=feed, daemon=True).start()
 notify("READY=1")
 if "LISTEN_FDS" in os.environ:
-    assert os.environ["LISTEN_FDNAMES"] == "public"
-    listener = socket.socket(fileno=3)
+    names = os.environ["LISTEN_FDNAMES"].split(":")
+    assert sorted(names) == ["public", "runs"]
+    listener = socket.socket(fileno=3 + names.index("public"))
     # What was accepted is answered, whenever the signal comes; the rest stays in the queue.
     while told not in select.select([listener, told], [], [])[0]:
         connection, _ = listener.accept()
