@@ -119,7 +119,8 @@ def probe(machine: Machine, unit: str) -> dict[str, object]:
     text = resource("systemd", unit).read_text()
     text = re.sub(r"^ExecStart=.*$", "ExecStart=/usr/bin/python3 /usr/local/lib/probe.py", text, flags=re.MULTILINE)
     text = re.sub(r"^(Type=).*$", r"\1oneshot", text, flags=re.MULTILINE)
-    text = re.sub(r"^(Restart|WatchdogSec|NotifyAccess|RestartSec|Sockets|Wants|After)=.*\n", "", text, flags=re.MULTILINE)
+    left_out = "Restart|WatchdogSec|NotifyAccess|RestartSec|Sockets|Wants|After"
+    text = re.sub(rf"^({left_out})=.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^RuntimeDirectory=.*$", "RuntimeDirectory=al-probe", text, flags=re.MULTILINE)
     text = re.sub(r"^(NoExecPaths=.* )/run/\S+", r"\1/run/al-probe", text, flags=re.MULTILINE)
     put(
