@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "push": Entry("push", "make this project live on the host"),
         "rollback": Entry("releases", "go back to an earlier release", "rollback"),
         "releases": Entry("releases", "list the releases on the host", "releases"),
+        "backup": Entry("backup", "fetch a copy of the host's history"),
     },
     "Agents": {
         "status": Entry("status", "show agents, their next runs and what is running"),
@@ -33,6 +34,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "pause": Entry("gate", "stop starting runs, for one agent or all", "pause"),
         "resume": Entry("gate", "start runs again after a pause", "resume"),
         "kill": Entry("kill", "end a run, or all runs of an agent"),
+        "why": Entry("why", "say why an agent ran, or did not"),
+        "webhooks": Entry("webhooks", "list, show, replay and simulate webhook deliveries"),
+        "locks": Entry("locks", "list the locks that runs hold"),
     },
 }
 

@@ -13,6 +13,7 @@ class Layout(NamedTuple):
     bootstrap: str = "/etc/action-llama/bootstrap.json"
     credentials: str = "/var/lib/action-llama-launcher/credentials"
     credentials_owner: str = "action-llama-launcher"
+    state: str = "/var/lib/action-llama"
     gateway_credentials: str = "/var/lib/action-llama-gateway/credentials"
     gateway_owner: str = "root"
     gateway_group: str = "action-llama"  # the account whose group may read them

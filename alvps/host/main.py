@@ -62,6 +62,10 @@ class Serving:
                 self._work(verb, message, blob)
             elif verb == "control":
                 self._control(message)
+            elif verb == "backup":
+                from alvps.host import backup
+
+                backup.send(self._layout, self._peer)
             else:
                 self._ask(verb, message)
         except Gone:

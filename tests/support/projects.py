@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def toml(value: object) -> str:
-    """A value as TOML writes it (strings, numbers, booleans and lists are the same in JSON)."""
+    """A value as TOML writes it; tables inline (strings, numbers and booleans are the same in JSON)."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
     return json.dumps(value)
 
 
@@ -31,7 +35,7 @@ def write_agent(
     (agent / "run.sh").write_text(script + "\n")
     for path, text in (files or {}).items():
         (agent / path).write_text(text)
-    if "schedule" not in keys:
+    if not {"schedule", "webhooks"} & set(keys):
         keys.setdefault("manual", True)
     lines = [f"{key} = {toml(value)}\n" for key, value in keys.items()]
     (agent / "agent-config.toml").write_text("".join(lines) + '\n[harness]\ncommand = ["sh", "run.sh"]\n')
