@@ -114,6 +114,7 @@ class FakeHost:
             "bootstrap": str(folder / "etc" / "bootstrap.json"),
             "credentials": str(folder / "launcher" / "credentials"),
             "credentials_owner": getpass.getuser(),
+            "state": str(folder / "state"),
             "gateway_credentials": str(folder / "gateway" / "credentials"),
             "gateway_owner": getpass.getuser(),
             "gateway_group": getpass.getuser(),
@@ -453,4 +454,5 @@ class _Daemon:
             return (200 if good else 503), {"ready": good, "release": now, "reasons": [] if good else [f"serves {now}"]}
         if target == "/status":
             return 200, {"release": serving.read_text()}
-        return 404, {"error": f"no {target}"}
+        found = self._state / f"{target.strip('/')}-answer"
+        return (200, json.loads(found.read_text())) if found.exists() else (404, {"error": f"no {target}"})
