@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-NOT_IN_THE_IMAGE = ("context.py",)
+NOT_IN_THE_IMAGE = ("context.py", "session")  # the laptop's; the LLM harness, which has an image of its own
 
 
 def base_context(data_dir: Path, agent_dir: Path, ca_files: Sequence[Path] = ()) -> dict[str, Path]:
@@ -16,6 +16,9 @@ def base_context(data_dir: Path, agent_dir: Path, ca_files: Sequence[Path] = ())
     """
     here = data_dir / "docker" / "agent"
     files = {str(path.relative_to(here)): path for path in here.rglob("*") if path.is_file()}
-    files |= {f"agent/{path.name}": path for path in agent_dir.glob("*.py") if path.name not in NOT_IN_THE_IMAGE}
+    for path in agent_dir.rglob("*.py"):
+        inside = path.relative_to(agent_dir)
+        if inside.parts[0] not in NOT_IN_THE_IMAGE:
+            files[f"agent/{inside.as_posix()}"] = path
     files |= {f"ca/extra-{number}.crt": path for number, path in enumerate(ca_files)}
     return dict(sorted(files.items()))

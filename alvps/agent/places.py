@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 class Places:
-    """The folders that the entry touches."""
+    """The folders and files that the entry touches."""
 
-    __slots__ = ("app", "credentials", "home", "programs", "signals", "ssh")
+    __slots__ = ("app", "credentials", "gateway", "home", "llm", "programs", "signals", "ssh")
 
     def __init__(self, prefix: str = "") -> None:
         self.credentials = prefix + "/credentials"
@@ -15,3 +15,5 @@ class Places:
         self.ssh = self.home + "/.ssh"
         self.app = prefix + "/app/static"
         self.programs = prefix + "/app/bin"
+        self.llm = prefix + "/app/llm/bin/python"  # the Python of the LLM harness, with its libraries
+        self.gateway = prefix + "/run/al/gateway.sock"

@@ -1,4 +1,4 @@
-"""Process number 1: run the command, reap, forward signals, end it in time, leave nothing behind."""
+"""Process number 1: run a command, reap, forward signals, end it in time, leave nothing behind."""
 
 from __future__ import annotations
 
@@ -12,21 +12,32 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signa
 ENDING = (signal.SIGTERM, signal.SIGINT)
 WATCHED = (*FORWARDED, signal.SIGCHLD)
 GRACE = 10.0  # seconds between a request to end and SIGKILL
-TIMEOUT_GRACE = 5.0  # the same when the run's time is over: the daemon's own backstop must come later
+TIMEOUT_GRACE = 5.0  # the same when the time is over: the daemon's own backstop must come later
 # Python ignores these two at its start, and a child would inherit that.
 _RESET = (*WATCHED, signal.SIGPIPE, signal.SIGXFSZ)
 
+_sessions: list[int] = []  # every session that was begun here
+
 
 class Ended:
-    """How it ended: the command's code, whether its time was over, which request to end came."""
+    """How it ended: its code, whether its time was over, which request to end came, whether it ever ran."""
 
-    __slots__ = ("code", "seconds", "signal", "timed_out")
+    __slots__ = ("code", "seconds", "signal", "started", "timed_out")
 
-    def __init__(self, code: int, *, seconds: float, timed_out: bool = False, asked: int | None = None) -> None:
+    def __init__(
+        self,
+        code: int,
+        *,
+        seconds: float = 0.0,
+        timed_out: bool = False,
+        asked: int | None = None,
+        started: bool = True,
+    ) -> None:
         self.code = code
         self.seconds = seconds
         self.timed_out = timed_out
         self.signal = asked
+        self.started = started
 
 
 def hold_signals() -> None:
@@ -38,8 +49,19 @@ def hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
 
-def run(command: list[str], env: dict[str, str], stdin: int, timeout: float) -> Ended:
-    """Run the command in a session of its own until it ends, is asked to end, or `timeout` seconds are over."""
+def run(
+    command: list[str],
+    env: dict[str, str],
+    descriptors: tuple[int, int, int],
+    timeout: float,
+    *,
+    leave: bool = False,
+) -> Ended:
+    """Run the command in a session of its own until it ends, is asked to end, or `timeout` seconds are over.
+
+    `descriptors`: what becomes its standard input, which is closed here, output and error output. `leave`: what it
+    leaves running in the background goes on, until `end_all`.
+    """
     started = time.monotonic()
     os.environ["PATH"] = env["PATH"]  # where posix_spawnp looks
     try:
@@ -47,16 +69,34 @@ def run(command: list[str], env: dict[str, str], stdin: int, timeout: float) -> 
             command[0],
             command,
             env,
-            file_actions=[(os.POSIX_SPAWN_DUP2, stdin, 0)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in enumerate(descriptors)],
             setsid=True,
             setsigmask=(),
             setsigdef=_RESET,
         )
     except (FileNotFoundError, NotADirectoryError):
-        return Ended(outcome.NOT_FOUND, seconds=0.0)
+        return Ended(outcome.NOT_FOUND, started=False)
     except OSError:
-        return Ended(outcome.NOT_EXECUTABLE, seconds=0.0)
-    return _watch(child, started, started + timeout)
+        return Ended(outcome.NOT_EXECUTABLE, started=False)
+    finally:
+        os.close(descriptors[0])
+    _sessions.append(child)
+    ended = _watch(child, started, started + timeout)
+    if not leave:
+        _send(child, signal.SIGKILL)
+    return ended
+
+
+def end_all() -> None:
+    """SIGKILL for everything else in the container. Anywhere but in one, only for what was begun here."""
+    if os.getpid() != 1:
+        for session in _sessions:
+            _send(session, signal.SIGKILL)
+        return
+    try:  # noqa: SIM105 - contextlib is not imported here, for start-up time
+        os.kill(-1, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 def _watch(child: int, started: float, deadline: float) -> Ended:
@@ -66,7 +106,7 @@ def _watch(child: int, started: float, deadline: float) -> Ended:
     while True:
         now = time.monotonic()
         if kill_at is not None and now >= kill_at:
-            _kill_all(child)
+            _send(child, signal.SIGKILL)
             kill_at = None
         elif not timed_out and now >= deadline:
             timed_out = True
@@ -79,7 +119,6 @@ def _watch(child: int, started: float, deadline: float) -> Ended:
         if info.si_signo == signal.SIGCHLD:
             status = _reap(child)
             if status is not None:
-                _kill_all(child)  # what the command left in the background ends with it
                 seconds = time.monotonic() - started
                 return Ended(outcome.of_status(status), seconds=seconds, timed_out=timed_out, asked=asked)
             continue
@@ -90,7 +129,7 @@ def _watch(child: int, started: float, deadline: float) -> Ended:
 
 
 def _reap(child: int) -> int | None:
-    """Collect every process that has ended; the command's wait status if it was among them."""
+    """Collect every process that has ended; the child's wait status if it was among them."""
     found = None
     while True:
         try:
@@ -105,17 +144,6 @@ def _reap(child: int) -> int | None:
 
 def _send(child: int, number: int) -> None:
     try:  # noqa: SIM105 - contextlib is not imported here, for start-up time
-        os.killpg(child, number)  # the command's session leader leads a group of the same number
+        os.killpg(child, number)  # a session's leader leads a group of the same number
     except ProcessLookupError:
-        pass
-
-
-def _kill_all(child: int) -> None:
-    """SIGKILL for everything else in the container. Anywhere but in one, only for the command's own group."""
-    try:
-        if os.getpid() == 1:
-            os.kill(-1, signal.SIGKILL)
-        else:
-            os.killpg(child, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
         pass

@@ -51,8 +51,15 @@ def environment(inbox: Inbox, places: Places, inherited: dict[str, str]) -> dict
         "AL_ATTEMPT": str(inbox.attempt),
         "AL_TRIGGER": inbox.trigger,
         "AL_SIGNAL_DIR": places.signals,
+        "AL_CREDENTIALS_PATH": places.credentials,
         "GIT_TERMINAL_PROMPT": "0",
     }
+    if inbox.gateway:
+        env |= {
+            "AL_GATEWAY_SOCKET": places.gateway,
+            "GATEWAY_URL": "http://gateway",
+            "SHUTDOWN_SECRET": inbox.gateway,
+        }
     env |= _git_identity(_git_ssh(inbox), places)
     if env.get("GITHUB_TOKEN"):
         env |= {

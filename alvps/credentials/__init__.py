@@ -3,7 +3,7 @@
 from alvps.credentials.credential import Credential, canonical, env_of
 from alvps.credentials.refs import CredentialRef
 from alvps.credentials.store import FileStore, Stored
-from alvps.credentials.types import TYPES, CredentialType, Field, type_named
+from alvps.credentials.types import TYPES, CredentialType, Field, secret_names, type_named
 
 __all__ = [
     "TYPES",
@@ -15,5 +15,6 @@ __all__ = [
     "Stored",
     "canonical",
     "env_of",
+    "secret_names",
     "type_named",
 ]

@@ -32,8 +32,11 @@ def env_of(credential: Credential) -> dict[str, str]:
     type_ = type_named(credential.type)
     if type_ is None:
         return {}
-    there = [part for part in type_.fields if part.name in credential.fields]
-    return {name: credential.fields[part.name] for part in there for name in part.variables}
+    found: dict[str, str] = {}
+    for part in (part for form in type_.forms for part in form if part.name in credential.fields):
+        for name in part.variables:
+            found.setdefault(name, credential.fields[part.name])
+    return found
 
 
 def canonical(credentials: Iterable[Credential]) -> bytes:

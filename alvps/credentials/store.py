@@ -20,8 +20,9 @@ from typing import NamedTuple
 from alvps.credentials import instance
 from alvps.credentials.credential import Credential
 from alvps.credentials.refs import INSTANCE_NAME, TYPE_NAME, CredentialRef
+from alvps.credentials.schema import absent, described
 from alvps.credentials.swap import replace_folder
-from alvps.credentials.types import type_named
+from alvps.credentials.types import Field, type_named
 from alvps.errors import AlError, Problem, UsageError
 
 _HALF_MADE = ".new-"
@@ -53,13 +54,23 @@ class FileStore:
         return tuple(found)
 
     def get(self, ref: CredentialRef) -> Credential | None:
-        """The credential, or None unless every field of its type is there and says something."""
+        """The credential, or None unless every field that its type needs is there and says something.
+
+        A field that may be left out and is empty counts as left out.
+        """
         fields = instance.read_fields(self._path(ref))
         type_ = type_named(ref.type)
-        required = fields if type_ is None else [field.name for field in type_.fields]
-        if not fields or not required or not all(fields.get(name) for name in required):
+        if not fields:
             return None
-        return Credential(type=ref.type, instance=ref.instance, fields=fields)
+        if type_ is None:
+            return Credential(type=ref.type, instance=ref.instance, fields=fields) if all(fields.values()) else None
+        said = {name: value for name, value in fields.items() if value}
+        form = type_.form_of(said)
+        if not said or absent(form, said):
+            return None
+        left_out = {field.name for field in form if field.optional} - said.keys()
+        kept = {name: value for name, value in fields.items() if name not in left_out}
+        return Credential(type=ref.type, instance=ref.instance, fields=kept)
 
     def put(self, credential: Credential) -> None:
         """Store it, in place of the instance that was there. Raises UsageError for what cannot be stored."""
@@ -92,10 +103,10 @@ class FileStore:
         return tuple(ref for ref in dict.fromkeys(refs) if self.get(ref) is None)
 
     def absent_fields(self, ref: CredentialRef) -> tuple[str, ...]:
-        """The fields of its built-in type that have no file; for other types none ever."""
+        """The fields that its built-in type needs and that have no file; for other types none ever."""
         type_ = type_named(ref.type)
         there = instance.field_names(self._path(ref))
-        return tuple(field.name for field in type_.fields if field.name not in there) if type_ else ()
+        return absent(type_.form_of(there), there) if type_ else ()
 
     def check(self) -> tuple[Problem, ...]:
         """What in the store is open to other users of the machine."""
@@ -136,11 +147,12 @@ class FileStore:
 
 def _check(credential: Credential) -> None:
     type_ = type_named(credential.type)
-    expected = {field.name for field in type_.fields} if type_ else set(credential.fields)
-    if not credential.fields or set(credential.fields) != expected:
+    form = type_.form_of(credential.fields) if type_ else tuple(map(Field, credential.fields))
+    unknown = credential.fields.keys() - {field.name for field in form}
+    if not credential.fields or unknown or absent(form, credential.fields):
         raise UsageError(
             f"the credential {credential.ref} has the fields {', '.join(sorted(credential.fields)) or '(none)'}",
-            hint=f"allowed: exactly {', '.join(sorted(expected)) or 'one field or more'}",
+            hint=f"allowed: {described(type_)}" if type_ else "allowed: one field or more",
         )
     for name, value in credential.fields.items():
         if not instance.FIELD_NAME.fullmatch(name):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
+from alvps.daemon import secrets
+from alvps.daemon.boot import boot_id
 from alvps.daemon.engine import Engine
 from alvps.daemon.launcher import Launcher, LauncherGone, Refused
 from alvps.daemon.link import Link
@@ -51,7 +53,10 @@ class Daemon:
         async with AsyncExitStack() as at_the_end:  # what was begun last ends first
             at_the_end.push_async_callback(asyncio.to_thread, store.close)
             launcher = Launcher(self._options.launcher)
-            engine = Engine(store, launcher, RunIds(await store.read(runs.newest_id)), release, self._clock)
+            ids = RunIds(await store.read(runs.newest_id))
+            tokens = await asyncio.to_thread(secrets.load, self._options.run_key)
+            boot = await asyncio.to_thread(boot_id)
+            engine = Engine(store, launcher, ids, release, self._clock, tokens=tokens, boot=boot)
             at_the_end.push_async_callback(engine.close)
             ticker = Ticker(store, engine.ids, self._clock, engine.decided, engine.moved.set)
             link = Link(launcher, engine)

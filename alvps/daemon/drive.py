@@ -21,7 +21,9 @@ from alvps.daemon.outcome import Exit, Vanished, Verdict, verdict
 from alvps.daemon.waiting import happens
 from alvps.errors import AlError
 from alvps.journal import get_logger
-from alvps.store import runs
+from alvps.store import life, runs
+from alvps.store.errors import StoreUnavailable
+from alvps.store.life import Ended
 from alvps.store.runs import Run
 
 T = TypeVar("T")
@@ -67,8 +69,14 @@ class Desk(Protocol):
     ) -> T:
         """Store; tries until the disk takes it."""
 
-    def prompt(self, run: Run) -> str:
-        """The prompt of this run. Raises AlError."""
+    async def prompt(self, run: Run) -> tuple[str, str]:
+        """The live release, and what it says to this run. Raises AlError, and StoreUnavailable if it may come later."""
+
+    def secret(self, run: Run) -> str:
+        """What this attempt proves itself with."""
+
+    def settle(self, ended: Ended) -> None:
+        """The store has these ends."""
 
     def max_reruns(self) -> int:
         """How often a run may ask to run again."""
@@ -76,11 +84,8 @@ class Desk(Protocol):
     def changed(self, run: str, **fields: object) -> None:
         """The store has these values now."""
 
-    def release_id(self) -> str:
-        """The live release."""
-
-    def put_back(self, run: Run, reason: str) -> None:
-        """The run is queued again; its agent starts nothing for a while."""
+    async def put_back(self, run: Run, reason: str) -> None:
+        """Queue the run again; its agent starts nothing for a while."""
 
     async def close_run(self, run: Run, decision: Verdict, finished_ms: int) -> None:
         """Record the end, and a rerun with it; then forget the run."""
@@ -132,9 +137,13 @@ class Drive:
                 await self._remove(run.attempt, end)
                 return
             reason = decision.reason or ""
-            if await self._desk.commit(runs.again, run.run, run.attempt, reason):
+            now_ms = self._desk.now_ms()
+            ended = await self._desk.commit(life.again, run.run, run.attempt, now_ms=now_ms, reason=reason)
+            if ended:
                 log.warning("run begins again", agent=run.agent, run=run.run, trigger=run.trigger, reason=reason)
-            self._desk.changed(run.run, state="starting", attempt=run.attempt + 1, started=None, reason=reason)
+                self._desk.settle(ended)
+            fresh: dict[str, object] = {"attempt": run.attempt + 1, "started": None, "status": None, "fault": None}
+            self._desk.changed(run.run, state="starting", reason=reason, **fresh)
             await self._remove(run.attempt, end)
 
     async def _start(self) -> bool:
@@ -153,8 +162,10 @@ class Drive:
 
     async def _try_start(self, run: Run) -> Step:
         try:
-            state = await self._ask_start(run)
-        except LauncherGone as error:
+            # The release that is live now, not the one at the time of queueing: only that one can be started.
+            release, prompt = await self._desk.prompt(run)
+            state = await self._ask_start(run, release, prompt)
+        except (LauncherGone, StoreUnavailable) as error:
             await self._note(error.message)
         except Refused as error:
             return await self._refused(run, error)
@@ -163,7 +174,7 @@ class Drive:
             return Step.OVER
         else:
             if state == "running":
-                await self._is_running(self._desk.now_ms(), self._desk.release_id())
+                await self._is_running(self._desk.now_ms(), release)
                 return Step.GOING
             if await self._ask_ended(run):
                 return Step.GOING
@@ -177,19 +188,18 @@ class Drive:
         if error.code in UNCERTAIN or self._run.stop:
             await self._note(error.message)
             return Step.AGAIN
-        await self._desk.commit(runs.put_back, run.run, run.attempt, error.message)
-        self._desk.put_back(run, error.message)
+        await self._desk.put_back(run, error.message)
         return Step.OVER
 
-    async def _ask_start(self, run: Run) -> str:
-        # The release that is live now, not the one at the time of queueing: only that one can be started.
+    async def _ask_start(self, run: Run, release: str, prompt: str) -> str:
         return await self._desk.launcher.start(
             run.run,
             run.attempt,
             agent=run.agent,
             trigger=run.trigger,
-            release=self._desk.release_id(),
-            prompt=self._desk.prompt(run),
+            release=release,
+            prompt=prompt,
+            secret=self._desk.secret(run),
         )
 
     async def _is_running(self, since_ms: int, release: str | None) -> None:

@@ -13,17 +13,24 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from alvps.daemon import prompting
 from alvps.daemon.backoff import Backoff
+from alvps.daemon.boot import moment
+from alvps.daemon.callbook import CallBook
 from alvps.daemon.drive import Drive
 from alvps.daemon.launcher import Launcher
 from alvps.daemon.live import Live
 from alvps.daemon.outcome import Verdict
 from alvps.daemon.plan import Clock
 from alvps.daemon.release import Release
+from alvps.daemon.secrets import Tokens
+from alvps.daemon.spending import Spending
 from alvps.daemon.waiters import Waiters
 from alvps.journal import get_logger
-from alvps.store import pauses, runs
+from alvps.project import Agent
+from alvps.store import calls, life, pauses, runs, usage
 from alvps.store.errors import StoreUnavailable
 from alvps.store.ids import RunIds
+from alvps.store.life import Ended
+from alvps.store.locks import Moment
 from alvps.store.runs import Run
 from alvps.store.store import Store
 from alvps.store.ticks import Decision
@@ -31,6 +38,7 @@ from alvps.store.ticks import Decision
 T = TypeVar("T")
 P = ParamSpec("P")
 RETRY_MOST = 30.0  # seconds
+LOOK_AGAIN = 30.0  # seconds; who waits for midnight is looked at this often, for a clock can be set
 CRASHED = 5.0  # seconds until a drive that ended by an error of ours is tried again
 
 log = get_logger()
@@ -39,7 +47,17 @@ log = get_logger()
 class Engine:
     """Live runs, and one Drive for each that was started."""
 
-    def __init__(self, store: Store, launcher: Launcher, ids: RunIds, release: Release, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        launcher: Launcher,
+        ids: RunIds,
+        release: Release,
+        clock: Clock,
+        *,
+        tokens: Tokens,
+        boot: str,
+    ) -> None:
         self.store = store
         self.launcher = launcher
         self.release = release
@@ -49,7 +67,12 @@ class Engine:
         self.waiters = Waiters()
         self.moved = asyncio.Event()  # something that the status line shows has changed
         self.ids = ids
+        self.calls = CallBook()
+        self.spending = Spending()
+        self.tokens = tokens
         self._clock = clock
+        self._boot = boot
+        self._midnight: asyncio.TimerHandle | None = None  # set while somebody waits for another day
         self._drives: dict[str, Drive] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._blocked: dict[str, float] = {}  # agents that start nothing until then (monotonic)
@@ -59,9 +82,14 @@ class Engine:
 
     async def restore(self) -> None:
         """Take over what an earlier daemon left."""
+        await self.store.write(life.reconcile, self.now_ms())
         for run in await self.store.read(runs.live):
             self.live.put(run)
+        for call in await self.store.read(calls.pending):
+            self.calls.put(call)
         self.paused = await self.store.read(pauses.scopes)
+        self.spending.turn(usage.day_of(self.now_ms()))
+        await self._load_spending(self.spending.day)
 
     async def commit(
         self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -80,6 +108,10 @@ class Engine:
     def now_ms(self) -> int:
         """Milliseconds since 1970."""
         return int(self._clock() * 1000)
+
+    def moment(self) -> Moment:
+        """Now, for locks."""
+        return moment(self._boot, self.now_ms())
 
     def new_id(self) -> str:
         """An id for a new run."""
@@ -109,22 +141,55 @@ class Engine:
             return
         stopped = self.held is not None or pauses.EVERYTHING in self.paused
         now = time.monotonic()
-        limit = self.release.project.scale
+        self._turn_day()
         for name, queue in self.live.heads():
             agent = self.release.agents.get(name)
             if agent is None or agent.scale == 0:
                 why = "is not in" if agent is None else "is disabled in"
                 self._drop(list(queue), f"the agent {why} the release {self.release.id}")
-                continue
-            if stopped or name in self.paused or self._blocked.get(name, 0) > now:
-                continue
-            free = agent.scale - self.live.active_of(name)
-            if limit is not None:
-                free = min(free, limit - self.live.active)
-            for run in queue[: max(free, 0)]:
-                # The place is taken at once; the store follows before the launcher is asked.
-                self.live.change(run, state="starting", release=self.release.id, timeout=agent.timeout, reason=None)
-                self._begin(run, claim=True)
+            elif not stopped and name not in self.paused and self._blocked.get(name, 0) <= now:
+                self._start(agent, queue)
+
+    def _start(self, agent: Agent, queue: Sequence[str]) -> None:
+        free = agent.scale - self.live.active_of(agent.name)
+        limit = self.release.project.scale
+        if limit is not None:
+            free = min(free, limit - self.live.active)
+        for run in queue[: max(free, 0)]:
+            if self.spending.why(agent):
+                self._look_again_at_midnight()
+                return
+            # The place is taken at once; the store follows before the launcher is asked.
+            row = self.live.change(run, state="starting", release=self.release.id, timeout=agent.timeout, reason=None)
+            assert row
+            self._begin(row, day=self.spending.begin(run, agent.name))
+
+    def why_waits(self, name: str) -> str | None:
+        """Why a run that is queued for this agent does not start at present; None: there is no free place."""
+        if pauses.EVERYTHING in self.paused or name in self.paused:
+            return "paused"
+        agent = self.release.agents.get(name)
+        return self.held or (self.spending.why(agent) if agent else None)
+
+    def _turn_day(self) -> None:
+        day = usage.day_of(self.now_ms())
+        if day != self.spending.day:
+            self.spending.turn(day)
+            # Known already if the clock was set back.
+            self.spawn(self._load_spending(day))
+
+    async def _load_spending(self, day: int) -> None:
+        self.spending.load(day, await self.store.read(usage.spent_on, day))
+
+    def _look_again_at_midnight(self) -> None:
+        if self._midnight is None:
+            left = (usage.DAY_MS - self.now_ms() % usage.DAY_MS) / 1000
+            delay = min(left + 0.05, LOOK_AGAIN)
+            self._midnight = asyncio.get_running_loop().call_later(delay, self._midnight_may_be_over)
+
+    def _midnight_may_be_over(self) -> None:
+        self._midnight = None
+        self.dispatch()
 
     def _drop(self, queue: list[str], reason: str) -> None:
         """End runs whose agent the release does not have any more."""
@@ -136,18 +201,21 @@ class Engine:
     async def _drop_stored(self, queue: list[str], reason: str) -> None:
         now_ms = self.now_ms()
         for run in queue:
-            await self.commit(runs.drop_queued, run, state="failed", now_ms=now_ms, reason=reason)
-            log.warning("run dropped", agent=self.row(run).agent, run=run, reason=reason)
-            self.forget(run)
+            ended = await self.commit(life.drop, run, state="failed", now_ms=now_ms, reason=reason)
+            row = self.live.get(run)
+            if row:  # nobody was faster
+                log.warning("run dropped", agent=row.agent, run=run, reason=reason)
+            self.over(run, ended)
             self._dropping.discard(run)
 
     def adopt(self, run: str) -> Drive:
         """The drive of a started run; made now if an earlier daemon started it."""
-        return self._drives.get(run) or self._begin(run, claim=False)
+        return self._drives.get(run) or self._begin(self.row(run))
 
-    def _begin(self, run: str, *, claim: bool) -> Drive:
-        drive = self._drives[run] = Drive(run, self)
-        self.spawn(self._keep(drive, claim=claim))
+    def _begin(self, row: Run, *, day: int | None = None) -> Drive:
+        """Follow the run from here on; with `day`, claim it first and count it as begun on that day."""
+        drive = self._drives[row.run] = Drive(row.run, self)
+        self.spawn(self._keep(drive, row, day))
         return drive
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -164,22 +232,26 @@ class Engine:
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # maybe nobody is there to take it
         return await asyncio.shield(task)
 
-    async def _keep(self, drive: Drive, *, claim: bool) -> None:
+    async def _keep(self, drive: Drive, row: Run, day: int | None) -> None:
         run = drive.id
         try:
-            row = self.row(run)
-            if not claim or await self.commit(runs.claim, run, release=row.release or "", timeout=row.timeout or 0):
+            if day is None or await self._claim(row, day):
                 await drive.live()
             else:
+                self.spending.undo(run, row.agent)
                 self.forget(run)  # killed before it was begun
         except Exception:
             log.exception("run lost its keeper", run=run)
             await asyncio.sleep(CRASHED)
-            if self.live.get(run) and self._drives.get(run) is drive:
-                self._begin(run, claim=False)
+            found = self.live.get(run)
+            if found and self._drives.get(run) is drive:
+                self._begin(found)
         finally:
             if self._drives.get(run) is drive:
                 del self._drives[run]
+
+    async def _claim(self, row: Run, day: int) -> bool:
+        return await self.commit(life.begin, row, release=row.release or "", timeout=row.timeout or 0, day=day)
 
     # What a Drive asks for
 
@@ -190,13 +262,14 @@ class Engine:
             raise KeyError(run)
         return row
 
-    def prompt(self, run: Run) -> str:
-        """The prompt of this run, from the release that is live now. Raises AlError."""
-        return prompting.prompt(self.release.project.agent(run.agent), run)
+    async def prompt(self, run: Run) -> tuple[str, str]:
+        """The live release, and what it says to this run. Raises AlError, and StoreUnavailable if it may come later."""
+        release = self.release
+        return release.id, await prompting.prompt(release, run, self.store)
 
-    def release_id(self) -> str:
-        """The live release."""
-        return self.release.id
+    def secret(self, run: Run) -> str:
+        """What this attempt proves itself with."""
+        return self.tokens.token(run.run, run.attempt)
 
     def max_reruns(self) -> int:
         """How often a run may ask to run again."""
@@ -209,8 +282,10 @@ class Engine:
             self._refusals.pop(row.agent, None)
         self.moved.set()
 
-    def put_back(self, run: Run, reason: str) -> None:
-        """The run is queued again; its agent starts nothing for a while."""
+    async def put_back(self, run: Run, reason: str) -> None:
+        """Queue the run again; its agent starts nothing for a while."""
+        if await self.commit(life.put_back, run, reason, self.spending.day_of(run.run)):
+            self.spending.undo(run.run, run.agent)
         pause = self._refusals.setdefault(run.agent, Backoff(first=1, most=RETRY_MOST)).next()
         log.warning("run put back", agent=run.agent, run=run.run, trigger=run.trigger, reason=reason, retry_in=pause)
         self._blocked[run.agent] = time.monotonic() + pause
@@ -222,8 +297,8 @@ class Engine:
         """Record the end, and a rerun with it, in one transaction; then forget the run."""
         follower = self._follower(run, decision)
 
-        def record(connection: sqlite3.Connection) -> bool:
-            ended = runs.finish(
+        def record(connection: sqlite3.Connection) -> Ended | None:
+            ended = life.finish(
                 connection,
                 run.run,
                 run.attempt,
@@ -236,7 +311,8 @@ class Engine:
                 runs.add(connection, follower)
             return ended
 
-        if await self.commit(record):
+        ended = await self.commit(record)
+        if ended:
             level = log.info if decision.state in ("completed", "rerun") else log.warning
             level(
                 "run finished",
@@ -250,11 +326,37 @@ class Engine:
             )
             if follower:
                 self.live.put(follower)
-        self.forget(run.run)
+        self.over(run.run, ended)
+
+    def stop(self, run: str, reason: str | None = None) -> None:
+        """The store has the wish that this run be killed; have its container end."""
+        row = self.live.get(run)
+        if row and row.stop is None:
+            self.changed(run, stop="killed", stop_reason=reason)
+        if row:
+            self.adopt(run).wake()
+
+    def over(self, run: str, ended: Ended | None) -> None:
+        """The store has this run in a terminal state, and with it what else ended."""
+        if ended:
+            self.settle(ended)
+        self.forget(run)
+
+    def settle(self, ended: Ended) -> None:
+        """The store has these ends."""
+        for call in ended.calls:
+            self.calls.drop(call)
+            self.waiters.finished(call)
+        for run in ended.dropped:
+            row = self.live.get(run)
+            if row:
+                log.info("run dropped", agent=row.agent, run=run, trigger=row.trigger, reason="nobody waits for it")
+            self.forget(run)
 
     def forget(self, run: str) -> None:
         """The store has this run in a terminal state."""
         self.live.drop(run)
+        self.spending.forget(run)
         self.waiters.finished(run)
         self.dispatch()
 
@@ -277,6 +379,8 @@ class Engine:
     async def close(self) -> None:
         """Stop working. Containers go on, and the next daemon finds them."""
         self._closing = True
+        if self._midnight:
+            self._midnight.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

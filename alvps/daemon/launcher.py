@@ -64,8 +64,13 @@ class Launcher:
         self._starts = asyncio.Semaphore(AT_ONCE)
         self._others = asyncio.Semaphore(AT_ONCE)  # starts that hang do not keep a run from being stopped
 
-    async def start(self, run: str, attempt: int, *, agent: str, trigger: str, release: str, prompt: str) -> str:
-        """Start a container; the same again when there is one. Gives its state, "running" or "exited"."""
+    async def start(
+        self, run: str, attempt: int, *, agent: str, trigger: str, release: str, prompt: str, secret: str
+    ) -> str:
+        """Start a container; the same again when there is one. Gives its state, "running" or "exited".
+
+        `secret`: what the run proves itself with to the daemon.
+        """
         message = {
             "verb": "start",
             "run": run,
@@ -73,6 +78,7 @@ class Launcher:
             "agent": agent,
             "trigger": trigger,
             "release": release,
+            "secret": secret,
         }
         answer = await self.request(message, prompt.encode(), timeout=START_TIMEOUT)
         return str(answer.get("state", "running"))

@@ -75,6 +75,10 @@ class Live:
         """How many runs of `agent` wait."""
         return len(self._queues.get(agent, ()))
 
+    def places(self) -> list[Run]:
+        """The runs that hold a place: starting and running."""
+        return [self._runs[run] for active in self._active.values() for run in active]
+
     def of_agent(self, agent: str) -> list[Run]:
         """All runs of `agent`, oldest first."""
         ids = [*self._queues.get(agent, ()), *self._active.get(agent, ())]

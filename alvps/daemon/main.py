@@ -8,16 +8,23 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from alvps import journal
 from alvps.daemon.daemon import Daemon
+from alvps.daemon.deliveries import Deliveries
+from alvps.daemon.inside import Inside
+from alvps.daemon.intake import Intake
 from alvps.daemon.operator import Operator
 from alvps.daemon.options import Options, parse
 from alvps.errors import AlError
+from alvps.gateway.container import container_app
 from alvps.gateway.control import control_app
+from alvps.gateway.deliveries import add_deliveries
 from alvps.gateway.public import public_app
 from alvps.gateway.serve import Servers
 from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
+from alvps.gateway.webhooks import add_webhooks
 from alvps.notify import Notifier
 
 STOP_WITHIN = 5.0  # seconds; everything that was promised is in the store, so there is nothing to wait longer for
@@ -40,11 +47,20 @@ def main(arguments: Sequence[str]) -> int:
 
 @asynccontextmanager
 async def doors(options: Options, operator: Operator) -> AsyncIterator[None]:
-    """The control API for the host's owner, and the public listener. Raises AlError when one cannot be opened."""
+    """The control API for the host's owner, the containers' API, the public listener.
+
+    Raises AlError when one cannot be opened.
+    """
     servers = Servers()
     try:
-        await servers.start(control_app(operator), [unix_listener(options.control)])
-        await servers.start(public_app(operator), handed_over("public") or [tcp_listener(*options.listen)])
+        intake = Intake(operator.engine)
+        control = control_app(operator)
+        add_deliveries(control, Deliveries(operator.engine, intake))
+        await servers.start(control, [unix_listener(options.control)])
+        inside = Inside(operator.engine)
+        await servers.start(container_app(inside), handed_over("runs") or [unix_listener(options.runs, mode=0o666)])
+        public = public_app(operator, partial(add_webhooks, intake=intake))
+        await servers.start(public, handed_over("public") or [tcp_listener(*options.listen)])
         yield
     finally:
         await servers.stop()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from alvps.daemon.engine import Engine
 from alvps.daemon.link import Link
-from alvps.daemon.orders import Orders
+from alvps.daemon.orders import NotNow, Orders
 from alvps.daemon.reload import Reload, shortcomings
-from alvps.daemon.status import Status
-from alvps.store import history
+from alvps.daemon.status import Status, usage_of
+from alvps.journal import get_logger
+from alvps.store import backup, history, locks, usage
+
+log = get_logger()
 
 
 class Operator(Orders):
@@ -17,6 +23,7 @@ class Operator(Orders):
 
     def __init__(self, engine: Engine, link: Link, status: Status, reload: Reload) -> None:
         super().__init__(engine)
+        self._copying = asyncio.Lock()
         self._link = link
         self._status = status
         self._reload = reload
@@ -53,7 +60,35 @@ class Operator(Orders):
         if wait and row.finished is None:
             await self.engine.waiters.wait(run, wait)
             row = await self.find(run)
-        return self._status.run(row)
+        used = await self.engine.store.read(usage.get, run)
+        return self._status.run(row) | {"usage": usage_of(used)}
+
+    async def why(self, agent: str, limit: int) -> dict[str, Any]:
+        """Why nothing starts for the agent at present (or None), and what was decided about it, the newest first."""
+        self.agent(agent)
+        found = await self.engine.store.read(history.why, agent, limit)
+        return {
+            "agent": agent,
+            "waits": self.engine.why_waits(agent),
+            "decisions": [self._status.cause(cause) for cause in found],
+        }
+
+    async def locks(self) -> list[dict[str, Any]]:
+        """All locks that are held."""
+        held = await self.engine.store.read(locks.held, self.engine.moment())
+        return [self._status.lock(lock) for lock in held]
+
+    async def backup(self, path: str | None) -> tuple[str, int]:
+        """Copy the store as it is now; gives the copy's path and bytes. Raises BackupFailed, NotNow."""
+        if self._copying.locked():
+            raise NotNow("a backup is being made", hint="wait for it to end")
+        async with self._copying:
+            source = self.engine.store.path
+            name = f"{datetime.fromtimestamp(self.engine.now_ms() / 1000, tz=timezone.utc):%Y%m%dT%H%M%S.%fZ}.db"
+            target = Path(path) if path else source.parent / "backups" / name
+            size = await asyncio.to_thread(backup.copy, source, target)
+        log.info("backup made", path=str(target), bytes=size)
+        return str(target), size
 
     # A client may go away while its order is being stored; the gateway then cancels the call. Orders are carried out
     # to their end all the same.

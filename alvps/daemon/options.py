@@ -25,6 +25,16 @@ class Options:
         return self.state / "state.db"
 
     @property
+    def run_key(self) -> Path:
+        """The key that runs' secrets are made with."""
+        return self.state / "run-key"
+
+    @property
+    def runs(self) -> Path:
+        """The containers' API, for a daemon that was started by hand; systemd hands another one over."""
+        return self.run / "runs.sock"
+
+    @property
     def control(self) -> Path:
         """The control API's socket."""
         return self.run / "control.sock"

@@ -9,7 +9,8 @@ from alvps.daemon.engine import Engine
 from alvps.errors import AlError, UsageError
 from alvps.journal import get_logger
 from alvps.project import Agent
-from alvps.store import pauses, runs
+from alvps.store import life, pauses, runs
+from alvps.store.life import Ended
 from alvps.store.runs import QueueFull, Run
 
 log = get_logger()
@@ -43,9 +44,10 @@ class Orders:
 
     async def start(self, agent: str, prompt: str | None) -> str:
         """Queue a run by hand; gives its id. Raises Unknown, NotNow, StoreUnavailable."""
-        if self.agent(agent).scale == 0:
+        found = self.agent(agent)
+        if found.scale == 0:
             raise NotNow(f"the agent {agent!r} is disabled: its scale is 0", hint="set its scale and push")
-        limit = self.engine.release.project.work_queue_size
+        limit = found.work_queue_size
         run = Run(
             run=self.engine.new_id(),
             agent=agent,
@@ -79,23 +81,21 @@ class Orders:
             return found.state
         now_ms = self.engine.now_ms()
 
-        def end(connection: sqlite3.Connection) -> str | None:
-            if runs.drop_queued(connection, run, state="killed", now_ms=now_ms, reason="killed while it waited"):
-                return "killed"
+        def end(connection: sqlite3.Connection) -> tuple[str, Ended | None]:
+            ended = life.drop(connection, run, state="killed", now_ms=now_ms, reason="killed while it waited")
+            if ended:
+                return "killed", ended
             # A second request finds its mark set, and that is fine too.
             runs.ask_stop(connection, run, "killed")
             row = runs.get(connection, run)
-            return None if row is None else "stopping" if row.finished is None else row.state
+            return ("killed" if row is None else "stopping" if row.finished is None else row.state), None
 
-        state = await self.engine.store.write(end) or "killed"
+        state, ended = await self.engine.store.write(end)
         log.info("kill asked", agent=found.agent, run=run, trigger=found.trigger, state=state)
         if state == "killed":
-            self.engine.forget(run)
+            self.engine.over(run, ended)
         elif state == "stopping":
-            row = self.engine.live.get(run)
-            if row and row.stop is None:
-                self.engine.changed(run, stop="killed")
-            self.engine.adopt(run).wake()
+            self.engine.stop(run)
         return state
 
     async def kill_agent(self, agent: str) -> list[str]:

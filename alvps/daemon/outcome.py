@@ -11,6 +11,17 @@ NEVER_STARTED = 120
 TIMED_OUT = 124
 ATTEMPTS = 3
 MAY_RERUN = ("schedule", "manual")
+# What agents say with `al-exit`; docs/exit-codes.md has them for the users.
+WORDS = {
+    1: "error",
+    10: "authentication",
+    11: "permission",
+    12: "rate limited",
+    13: "configuration",
+    14: "dependency",
+    15: "unrecoverable",
+    16: "ended by a user",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +64,7 @@ def verdict(end: Exit | Vanished, run: Run, *, max_reruns: int) -> Verdict:
         return Verdict(state="completed", exit_code=code)
     if end.exit_code == TIMED_OUT:
         return Verdict(state="timed-out", exit_code=code, reason=_ran_out_of_time(run))
-    return Verdict(state="failed", exit_code=code, reason=_why_failed(end))
+    return Verdict(state="failed", exit_code=code, reason=_why_failed(end, run))
 
 
 def _again(run: Run) -> Verdict:
@@ -63,22 +74,26 @@ def _again(run: Run) -> Verdict:
     return Verdict(state="failed", exit_code=NEVER_STARTED, reason=reason)
 
 
-def _why_failed(end: Exit) -> str:
+def _why_failed(end: Exit, run: Run) -> str:
     if end.oom:
         return "it needed more memory than its limit"
-    signal = f" (signal {end.exit_code - 128})" if 128 < end.exit_code <= 192 else ""
-    return f"exit code {end.exit_code}{signal}"
+    word = f"signal {end.exit_code - 128}" if 128 < end.exit_code <= 192 else WORDS.get(end.exit_code)
+    fault = f": {run.fault}" if run.fault else ""
+    return f"exit code {end.exit_code}{f' ({word})' if word else ''}{fault}"
 
 
 def _rerun(run: Run, max_reruns: int) -> Verdict:
     if run.trigger not in MAY_RERUN:
-        return Verdict(state="rerun", exit_code=RERUN, reason=f"a {run.trigger} run is not run again")
+        article = "an" if run.trigger.startswith(tuple("aeiou")) else "a"
+        return Verdict(state="rerun", exit_code=RERUN, reason=f"{article} {run.trigger} run is not run again")
     if run.reruns >= max_reruns:
         return Verdict(state="rerun", exit_code=RERUN, reason=f"asked to run again, but the limit is {max_reruns}")
     return Verdict(state="rerun", exit_code=RERUN, reason="asked to run again", rerun=True)
 
 
 def _why_stopped(run: Run) -> str:
+    if run.stop_reason:
+        return run.stop_reason
     return "killed by request" if run.stop == "killed" else f"{_ran_out_of_time(run)}; it had to be stopped"
 
 

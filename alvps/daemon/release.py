@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alvps import __version__
+from alvps.daemon import gateway_secrets
+from alvps.daemon.gateway_secrets import Secrets
 from alvps.errors import AlError
 from alvps.project import Agent, Project, load
 
@@ -24,10 +26,14 @@ class Release:
     version: str
     project: Project
     agents: dict[str, Agent]
+    secrets: Secrets = field(default_factory=Secrets)  # of its webhook sources
 
 
-def load_current(root: Path) -> Release:
-    """Read the live release below `root` (/opt/action-llama). Blocks. Raises NoRelease, ProjectInvalid."""
+def load_current(root: Path, credentials: Path | None = None) -> Release:
+    """Read the live release below `root` (/opt/action-llama). Blocks. Raises NoRelease, ProjectInvalid.
+
+    `credentials` is the folder with the secrets of webhook sources; by default that of an installed host.
+    """
     link = root / "current"
     try:
         folder = link.resolve(strict=True)
@@ -47,4 +53,5 @@ def load_current(root: Path) -> Release:
         version=str(facts.get("version") or __version__),
         project=project,
         agents={agent.name: agent for agent in project.agents},
+        secrets=gateway_secrets.load(credentials or gateway_secrets.FOLDER, project),
     )

@@ -40,7 +40,7 @@ async def install(engine: Engine, ticker: Ticker, release: Release) -> None:
     lines = [(a.name, a.schedule, a.timezone) for a in project.agents if a.schedule is not None and a.scale > 0]
     now = engine.now_ms() // 1000
     positions = await engine.store.write(schedules.sync, lines, now)
-    table = await asyncio.to_thread(Timetable, project.agents, positions, project.work_queue_size)
+    table = await asyncio.to_thread(Timetable, project.agents, positions)
     engine.release = release
     await ticker.replace(table)
     engine.dispatch()  # which also ends what waits for an agent that is gone

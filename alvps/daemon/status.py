@@ -6,11 +6,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from alvps.daemon.engine import Engine
+from alvps.daemon.spending import MICRO
 from alvps.daemon.ticker import Ticker
 from alvps.store import pauses
-from alvps.store.history import Last, last_of
+from alvps.store.history import Cause, Last, last_of
+from alvps.store.locks import Lock
 from alvps.store.runs import Run
 from alvps.store.ticks import Decision
+from alvps.store.usage import Spent, Usage
 
 
 def iso(ms: int | None) -> str | None:
@@ -40,13 +43,13 @@ class Status:
             "started": iso(self._started_ms),
             "now": iso(engine.now_ms()),
             "paused": pauses.EVERYTHING in engine.paused,
-            "warnings": self.warnings(),
+            "warnings": [*self.warnings(), *release.secrets.warnings()],
             "agents": [self._agent(name, last[name]) for name in release.agents],
             "runs": [self.run(row) for row in sorted(engine.live, key=lambda row: row.run)],
         }
 
     def run(self, row: Run) -> dict[str, Any]:
-        """One run, as every answer shows it."""
+        """One run, as every answer shows it. `status` and `fault` are its own words."""
         return {
             "run": row.run,
             "agent": row.agent,
@@ -61,6 +64,34 @@ class Status:
             "nominal": iso(row.nominal * 1000) if row.nominal is not None else None,
             "release": row.release,
             "rerun_of": row.rerun_of,
+            "depth": row.depth,
+            "call": row.call,
+            "delivery": row.delivery,
+            "status": row.status,
+            "fault": row.fault,
+        }
+
+    def lock(self, lock: Lock) -> dict[str, Any]:
+        """One lock."""
+        return {
+            "resourceKey": lock.key,
+            "agent": lock.agent,
+            "run": lock.run,
+            "token": lock.token,
+            "heldSince": iso(lock.since),
+            "expiresAt": iso(lock.until),
+        }
+
+    def cause(self, cause: Cause) -> dict[str, Any]:
+        """One decision about an agent."""
+        row = self._engine.live.get(cause.run) if cause.kind == "run" and cause.run else None
+        return {
+            "at": iso(cause.at),
+            "kind": cause.kind,
+            "what": iso(int(cause.what) * 1000) if cause.kind == "tick" else cause.what,
+            "decision": cause.decision,
+            "reason": self._reason(row) if row else cause.reason,
+            "run": cause.run,
         }
 
     def warnings(self) -> list[str]:
@@ -109,6 +140,8 @@ class Status:
             "scale": agent.scale,
             "running": engine.live.active_of(name),
             "queued": engine.live.queued_of(name),
+            "waits": engine.why_waits(name),
+            "today": _today(engine.spending.of(name)),
             "last": _last(last.run),
             "last_tick": _tick(last.tick),
         }
@@ -118,10 +151,28 @@ class Status:
             return "being stopped"
         if row.state != "queued" or row.reason:
             return row.reason
-        engine = self._engine
-        if pauses.EVERYTHING in engine.paused or row.agent in engine.paused:
-            return "waits: paused"
-        return f"waits: {engine.held}" if engine.held else "waits for a free place"
+        why = self._engine.why_waits(row.agent)
+        return f"waits: {why}" if why else "waits for a free place"
+
+
+def usage_of(usage: Usage | None) -> dict[str, Any] | None:
+    """What a run used, in the words of the containers' API; `cost` in USD."""
+    if usage is None:
+        return None
+    return {
+        "model": usage.model,
+        "requests": usage.requests,
+        "inputTokens": usage.input_tokens,
+        "outputTokens": usage.output_tokens,
+        "cacheReadTokens": usage.cache_read_tokens,
+        "cacheWriteTokens": usage.cache_write_tokens,
+        "toolCalls": usage.tool_calls,
+        "cost": None if usage.cost is None else usage.cost / MICRO,
+    }
+
+
+def _today(spent: Spent) -> dict[str, Any]:
+    return {"runs": spent.runs, "requests": spent.requests, "tokens": spent.tokens, "cost": spent.cost / MICRO}
 
 
 def _last(row: Run | None) -> dict[str, Any] | None:

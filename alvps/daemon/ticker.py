@@ -43,7 +43,7 @@ class Ticker:
         self._changed = asyncio.Event()
         self.looked = asyncio.Event()  # every schedule of the table has been asked, or the disk takes nothing
         self._lock = asyncio.Lock()  # a timetable is not replaced while it is being examined
-        self.table = Timetable((), {}, 0)
+        self.table = Timetable((), {})
 
     async def replace(self, table: Timetable) -> None:
         """Go on with another release's schedules; `looked` is set when they have been asked."""

@@ -27,10 +27,9 @@ class Group:
 class Timetable:
     """When which agents are due. Not thread-safe: `examine` may run in a thread while nothing else is called."""
 
-    def __init__(self, agents: Iterable[Agent], positions: Mapping[str, Position], queue_limit: int) -> None:
+    def __init__(self, agents: Iterable[Agent], positions: Mapping[str, Position]) -> None:
         self._groups: dict[Line, Group] = {}
         self._cursors = {name: position.instant for name, position in positions.items()}
-        self._queue_limit = queue_limit
         for agent in agents:
             if agent.schedule is not None and agent.scale > 0:
                 line = (agent.schedule, agent.timezone)
@@ -84,7 +83,8 @@ class Timetable:
                             expression=line[0],
                             zone=line[1],
                             scale=agent.scale,
-                            queue_limit=self._queue_limit,
+                            queue_limit=agent.work_queue_size,
+                            overlap=agent.overlap,
                             due=same[question],
                         )
                     )

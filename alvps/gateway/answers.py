@@ -12,7 +12,9 @@ from sanic.response import HTTPResponse
 
 from alvps.daemon.orders import NotNow, Unknown
 from alvps.errors import AlError
+from alvps.gateway.bodies import NoRoom, TooSlow
 from alvps.journal import get_logger
+from alvps.store.backup import BackupFailed
 from alvps.store.errors import StoreUnavailable
 
 log = get_logger()
@@ -23,7 +25,15 @@ class BadRequest(AlError):
 
 
 class TooLarge(AlError):
-    """The request has too many bytes."""
+    """The request, or a value in it, has too many bytes."""
+
+
+class Unauthorized(AlError):
+    """Nothing says who asks."""
+
+
+class Forbidden(AlError):
+    """Whoever asks may not."""
 
 
 def answer(body: dict[str, Any], status: int = 200) -> HTTPResponse:
@@ -50,5 +60,16 @@ class Errors(ErrorHandler):
 
 
 def _status(error: AlError) -> int:
-    kinds = {BadRequest: 400, TooLarge: 413, Unknown: 404, NotNow: 409, StoreUnavailable: 503}
+    kinds = {
+        BadRequest: 400,
+        Unauthorized: 401,
+        Forbidden: 403,
+        Unknown: 404,
+        TooSlow: 408,
+        NotNow: 409,
+        BackupFailed: 409,
+        TooLarge: 413,
+        NoRoom: 503,
+        StoreUnavailable: 503,
+    }
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sanic import Request
@@ -10,6 +9,7 @@ from sanic.response import HTTPResponse
 
 from alvps.daemon.operator import Operator
 from alvps.gateway.answers import BadRequest, Errors, TooLarge, answer
+from alvps.gateway.fields import number, only, parsed, query
 from alvps.gateway.serve import Application, application
 
 MAX_BODY = 1 << 20
@@ -36,18 +36,26 @@ def _add_questions(app: Application, operator: Operator) -> None:
 
     @app.get("/ready", ignore_body=False)
     async def ready(request: Request) -> HTTPResponse:
-        active, reasons = await operator.readiness(_query(request, "release"))
+        active, reasons = await operator.readiness(query(request, "release"))
         return answer({"ready": not reasons, "release": active, "reasons": reasons}, 503 if reasons else 200)
 
     @app.get("/runs", ignore_body=False)
     async def list_runs(request: Request) -> HTTPResponse:
-        agent = _query(request, "agent")
-        limit = _number(request, "limit", 20, MAX_LIST)
+        agent = query(request, "agent")
+        limit = number(request, "limit", 20, MAX_LIST)
         return answer({"runs": await operator.runs(agent, limit)})
+
+    @app.get("/locks", ignore_body=False)
+    async def locks(_request: Request) -> HTTPResponse:
+        return answer({"locks": await operator.locks()})
+
+    @app.get("/agents/<name:str>/why", ignore_body=False)
+    async def why(request: Request, name: str) -> HTTPResponse:
+        return answer(await operator.why(name, number(request, "limit", 20, MAX_LIST)))
 
     @app.get("/runs/<run:str>", ignore_body=False)
     async def one_run(request: Request, run: str) -> HTTPResponse:
-        return answer(await operator.run(run, _number(request, "wait", 0, MAX_WAIT)))
+        return answer(await operator.run(run, number(request, "wait", 0, MAX_WAIT)))
 
 
 def _add_orders(app: Application, operator: Operator) -> None:
@@ -90,20 +98,19 @@ def _add_orders(app: Application, operator: Operator) -> None:
         await operator.reload(wanted)
         return answer({"release": wanted, "ready": True})
 
+    @app.post("/backup")
+    async def backup(request: Request) -> HTTPResponse:
+        body = _body(request, {"path": str}, needed=()) if request.body else {}
+        path, size = await operator.backup(body.get("path"))
+        return answer({"path": path, "bytes": size})
+
 
 def _body(request: Request, fields: dict[str, type], *, needed: tuple[str, ...]) -> dict[str, Any]:
     """The body, an object with these fields and no others. Raises BadRequest, TooLarge."""
     if len(request.body or b"") > MAX_BODY:
         raise TooLarge(f"the body has {len(request.body)} bytes, allowed are {MAX_BODY}")
-    try:
-        body = json.loads(request.body or b"")
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"the body is not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise BadRequest("the body is not a JSON object")
-    unknown = sorted(set(body) - set(fields))
-    if unknown:
-        raise BadRequest(f"unknown field {unknown[0][:80]!r}", hint=f"allowed: {', '.join(fields)}")
+    body = parsed(request.body or b"")
+    only(body, fields)
     for name, kind in fields.items():
         value = body.get(name)
         if value is None and name in needed:
@@ -123,17 +130,3 @@ def _prompt(text: str | None) -> str | None:
     if size > MAX_PROMPT:
         raise BadRequest(f"the prompt has {size} bytes, allowed are {MAX_PROMPT}")
     return text
-
-
-def _query(request: Request, name: str) -> str | None:
-    value: str | None = request.args.get(name)
-    return value
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    text = _query(request, name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
-        raise BadRequest(f"{name} is {text[:40]!r}, not a whole number")
-    return min(int(text), most)

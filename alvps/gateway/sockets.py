@@ -47,8 +47,8 @@ def tcp_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def unix_listener(path: Path) -> socket.socket:
-    """A listener at `path` that only its owner and root can open; one left by a dead daemon is replaced.
+def unix_listener(path: Path, *, mode: int = 0o600) -> socket.socket:
+    """A listener at `path` that only its owner and root can open, or whom `mode` lets; a dead daemon's is replaced.
 
     Bound under another name and renamed when it listens: nobody meets a socket that is too open or does not answer.
     Raises AlError.
@@ -59,7 +59,7 @@ def unix_listener(path: Path) -> socket.socket:
         if len(os.fsencode(temporary)) > 107:
             raise OSError(0, "the path is too long for a Unix socket")  # noqa: TRY301 - reported like the system's own
         listener.bind(str(temporary))
-        temporary.chmod(0o600)
+        temporary.chmod(mode)
         listener.listen(BACKLOG)
         temporary.rename(path)
     except OSError as error:

@@ -9,7 +9,7 @@ MAX_SIZE = 1 << 20
 _FROM = re.compile(
     r"(?P<head>\s*FROM\s+(?:--\S+\s+)*)(?P<image>\S+)(?P<tail>(?:\s+AS\s+(?P<stage>\S+))?\s*)\Z", re.IGNORECASE
 )
-_HEREDOC = re.compile(r"<<-?\s*([\"']?)(\w+)\1")
+HEREDOC = re.compile(r"<<-?\s*([\"']?)(\w+)\1")
 
 
 class BadDockerfile(ValueError):
@@ -20,14 +20,14 @@ def check(text: str) -> None:
     """Raise BadDockerfile unless the last stage stands, directly or through named stages, on `FROM al-agent`."""
     stages: dict[str, str] = {}
     last = ""
-    for _, match in _froms(text):
+    for _, match in froms(text):
         image = match["image"]
         last = stages.get(image.lower(), image)
         if match["stage"]:
             stages[match["stage"].lower()] = last
     if not last:
         raise BadDockerfile(f"has no FROM line; it must build on `FROM {BASE}`")
-    if not _is_base(last):
+    if not is_base(last):
         raise BadDockerfile(
             f"its image stands on {last!r}; it must be `FROM {BASE}`, or the agent's entry is missing in it"
         )
@@ -36,14 +36,14 @@ def check(text: str) -> None:
 def rewrite(text: str, parent: str) -> str:
     """The Dockerfile with its `FROM al-agent` lines naming the parent's tag instead."""
     lines = text.splitlines(keepends=True)
-    for number, match in _froms(text):
-        if _is_base(match["image"]):
+    for number, match in froms(text):
+        if is_base(match["image"]):
             end = lines[number][len(lines[number].rstrip("\r\n")) :]
             lines[number] = f"{match['head']}{parent}{match['tail'].rstrip()}{end}"
     return "".join(lines)
 
 
-def _froms(text: str) -> list[tuple[int, re.Match[str]]]:
+def froms(text: str) -> list[tuple[int, re.Match[str]]]:
     """Line number and match of each FROM instruction; comments, continued lines and here-documents are none."""
     found = []
     closing: list[str] = []
@@ -60,10 +60,11 @@ def _froms(text: str) -> list[tuple[int, re.Match[str]]]:
         if match:
             found.append((number, match))
         elif re.match(r"\s*(RUN|COPY|ADD)\s", line, re.IGNORECASE) or continued:
-            closing = [word for _, word in _HEREDOC.findall(line)]
+            closing = [word for _, word in HEREDOC.findall(line)]
         continued = line.endswith("\\")
     return found
 
 
-def _is_base(image: str) -> bool:
+def is_base(image: str) -> bool:
+    """True for the image that makes an agent run, under any tag."""
     return image == BASE or image.startswith(BASE + ":")

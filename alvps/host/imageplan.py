@@ -18,7 +18,7 @@ _DATA = "alvps/data/docker/agent/"
 _LLM_DATA = "alvps/data/docker/agent-llm/"
 _SESSION = "alvps/agent/session/"
 _AGENT = "alvps/agent/"
-_NOT_IN_THE_IMAGE = frozenset({"context.py"})
+_NOT_IN_THE_IMAGE = frozenset({"context.py", "session"})
 
 
 class Image(NamedTuple):
@@ -88,7 +88,7 @@ def base_context(code: Iterable[Entry]) -> dict[str, Entry]:
             context[entry.path[len(_DATA) :]] = entry
         elif entry.path.startswith(_AGENT):
             name = entry.path[len(_AGENT) :]
-            if "/" not in name and name.endswith(".py") and name not in _NOT_IN_THE_IMAGE:
+            if name.endswith(".py") and name.split("/")[0] not in _NOT_IN_THE_IMAGE:
                 context[f"agent/{name}"] = entry
     return context
 

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alvps.credentials import Credential, FileStore
+from alvps.credentials import Credential, CredentialRef, FileStore
 from alvps.errors import AlError
 from alvps.frames import FrameError
+from alvps.journal import get_logger
 from alvps.launcher import handover, spec
 from alvps.launcher.engine import Engine
 from alvps.launcher.refusal import Refused
-from alvps.launcher.release import Releases
+from alvps.launcher.release import Release, Releases
 from alvps.launcher.request import Start
 from alvps.launcher.spec import Abilities, Order
 from alvps.launcher.starting import Started, start
 from alvps.project import Agent
 
+GATEWAY = Path("/run/action-llama-runs")  # of systemd/action-llama-runs.socket
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where things are. `log_driver` is "journald" wherever there is a journal."""
+    """Where things are. `log_driver` is "journald" wherever there is a journal.
+
+    `gateway`: the folder with the socket that the daemon listens on for runs; it need not be there.
+    """
 
     root: Path
     state: Path
+    gateway: Path = GATEWAY
     log_driver: str = "journald"
 
 
@@ -40,11 +47,12 @@ class Preparer:
         self._volumes: dict[str, tuple[str, ...]] = {}  # by image id
         self._networks: set[str] = set()  # by project
         self._network_lock = threading.Lock()
+        self._warned: set[tuple[str, ...]] = set()
 
     def start(self, request: Start, abilities: Abilities, discard: Callable[[str], None]) -> Started:
         """Start the run. `discard`: see `starting.start`. Raises Refused."""
         order = self._order(request, abilities)
-        frame = self._frame(order, request.prompt)
+        frame = self._frame(order, request)
         self._need_network(order)
         try:
             return start(self._engine, order, frame, discard)
@@ -75,22 +83,48 @@ class Preparer:
             installation=self._installation,
             image=image,
             image_volumes=self._volumes_of(image),
+            gateway=self._gateway(),
+            shared=self._shared(release, agent),
             abilities=abilities,
             log_driver=self._settings.log_driver,
         )
 
-    def _frame(self, order: Order, prompt: bytes) -> bytes:
+    def _gateway(self) -> Path | None:
+        """The folder, if it is there: where no daemon listens for runs, they start without."""
+        folder = self._settings.gateway
+        if folder.is_dir():
+            return folder
+        self._warn("runs start without a gateway", folder=str(folder), reason="there is no such folder")
+        return None
+
+    def _shared(self, release: Release, agent: Agent) -> Path | None:
+        """The project's shared folder, if the agent's has an empty folder `shared` to put it over."""
+        project = release.project
+        if not project.has_shared:
+            return None
+        place = project.folder / agent.folder / "shared"
+        if place.is_dir() and not place.is_symlink() and not any(place.iterdir()):
+            return project.folder / "shared"
+        why = "it has a folder shared of its own" if place.exists() else "the release has no place for it"
+        self._warn("agent runs without the shared folder", agent=agent.name, release=release.id, reason=why)
+        return None
+
+    def _frame(self, order: Order, request: Start) -> bytes:
+        agent = order.agent
+        found = self._credentials(agent, [*agent.credentials, *(model.key for model in agent.models)])
+        declared = [found[ref] for ref in agent.credentials]
+        keys = {model.key: self._key_in(found[model.key], agent) for model in agent.models}
         try:
-            return handover.frame(order, self._credentials(order.agent), prompt)
+            return handover.frame(order, declared, request.prompt, keys=keys, secret=request.secret)
         except FrameError as error:
             raise Refused("bad-request", f"the order of {order.key.run} is too large: {error}") from None
 
-    def _credentials(self, agent: Agent) -> list[Credential]:
-        """The declared ones and no others."""
+    def _credentials(self, agent: Agent, refs: Sequence[CredentialRef]) -> dict[CredentialRef, Credential]:
+        """All of these and no others."""
         try:
             # Resolved first: a push exchanges the whole set, and a run gets all of one set.
             store = FileStore((self._settings.state / "credentials" / "current").resolve())
-            found = {ref: store.get(ref) for ref in agent.credentials}
+            found = {ref: store.get(ref) for ref in refs}
         except AlError as error:
             raise Refused("credential-missing", f"the credentials of {agent.name}: {error.message}") from error
         missing = [str(ref) for ref, credential in found.items() if credential is None]
@@ -98,7 +132,21 @@ class Preparer:
             raise Refused(
                 "credential-missing", f"{agent.name} needs credentials that are not here: {', '.join(missing)}"
             )
-        return [credential for credential in found.values() if credential is not None]
+        return {ref: credential for ref, credential in found.items() if credential is not None}
+
+    @staticmethod
+    def _key_in(credential: Credential, agent: Agent) -> str:
+        """The key of a model's provider."""
+        key = credential.fields.get("token")
+        if not key:
+            raise Refused("credential-missing", f"{agent.name}: the credential {credential.ref} has no field token")
+        return key
+
+    def _warn(self, what: str, **fields: str) -> None:
+        """Say it once, and not at every start."""
+        if (what, *fields.values()) not in self._warned:
+            self._warned.add((what, *fields.values()))
+            get_logger().warning(what, **fields)
 
     def _volumes_of(self, image: str) -> tuple[str, ...]:
         if image not in self._volumes:

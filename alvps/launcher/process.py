@@ -14,7 +14,7 @@ from pathlib import Path
 from alvps.journal import configure, get_logger
 from alvps.launcher.engine import SOCKET, Engine
 from alvps.launcher.installation import identify
-from alvps.launcher.preparing import Preparer, Settings
+from alvps.launcher.preparing import GATEWAY, Preparer, Settings
 from alvps.launcher.server import Peers, Server, listen
 from alvps.launcher.service import Service
 from alvps.notify import Notifier, watchdog_interval
@@ -51,9 +51,8 @@ async def _serve(options: argparse.Namespace, installation: str) -> None:
         loop.add_signal_handler(number, stop.set)
     notifier = Notifier()
     engine = Engine(options.docker)
-    preparer = Preparer(
-        Settings(root=options.root, state=options.state, log_driver=options.log_driver), installation, engine
-    )
+    settings = Settings(root=options.root, state=options.state, gateway=options.gateway, log_driver=options.log_driver)
+    preparer = Preparer(settings, installation, engine)
 
     def changed() -> None:
         notifier.status(
@@ -101,6 +100,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--run", type=Path, default=Path("/run/action-llama-launcher"), help="the runtime folder")
     parser.add_argument("--socket", type=Path, help="default: launcher.sock in the runtime folder")
+    parser.add_argument("--gateway", type=Path, default=GATEWAY, help="the folder with the gateway's socket for runs")
     parser.add_argument("--peer-user", default="action-llama", help="who may connect, beside root")
     parser.add_argument("--docker", default=SOCKET, help="the engine's address")
     parser.add_argument("--log-driver", default="journald", help="where the runs' output goes")

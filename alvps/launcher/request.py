@@ -6,6 +6,7 @@ A caller names a run, an agent and a prompt; everything else about a container c
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -15,8 +16,9 @@ from alvps.launcher.names import RunKey
 from alvps.launcher.refusal import Refused
 
 MAX_GRACE = 3600.0
+SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")  # what may stand behind "Bearer" in a header (RFC 6750)
 _FIELDS = {
-    "start": {"run", "attempt", "agent", "trigger", "release"},
+    "start": {"run", "attempt", "agent", "trigger", "release", "secret"},
     "stop": {"run", "grace"},
     "remove": {"run", "attempt"},
     "list": set[str](),
@@ -27,13 +29,14 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """`release`: the one the caller believes to be live; another one is refused."""
+    """`release`: the one the caller believes to be live; another one is refused. `secret`: the run's gateway token."""
 
     key: RunKey
     agent: str
     trigger: str
     release: str | None = None
     prompt: bytes = field(repr=False)
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,10 @@ def _start(message: Message, blob: bytes) -> Start:
         raise _bad("trigger is not a kind of trigger")
     if release is not None and not isinstance(release, str):
         raise _bad("release is not text")
-    return Start(key=_key(message), agent=agent, trigger=trigger, release=release, prompt=blob)
+    secret = message.get("secret")
+    if secret is not None and not (isinstance(secret, str) and SECRET.fullmatch(secret)):
+        raise _bad("secret is not a token")
+    return Start(key=_key(message), agent=agent, trigger=trigger, release=release, prompt=blob, secret=secret)
 
 
 def _key(message: Message) -> RunKey:

@@ -18,6 +18,8 @@ from alvps.project.model import Agent, Project
 UID = 10001
 ENTRY = ["/usr/bin/python3", "-I", "-S", "-E", "/app/lib/alvps/agent/entry.pyc"]
 STATIC = "/app/static"
+SHARED = "/app/static/shared"
+GATEWAY = "/run/al"  # a folder and not the socket itself: that is another one after each restart of its unit
 CREDENTIALS_SIZE = 4 << 20  # bytes
 SHM_SIZE = 64 << 20  # bytes
 NOFILE = 16384  # an engine that is itself in a container can seldom give more than some ten thousand
@@ -65,6 +67,8 @@ class Order:
     installation: str
     image: str  # the image's id, "sha256:…"
     image_volumes: tuple[str, ...] = ()  # folders that the image declares as volumes
+    gateway: Path | None = None  # the folder with the gateway's socket for runs, if there is one
+    shared: Path | None = None  # the project's shared folder, if the agent has a place for it
     abilities: Abilities = field(default_factory=Abilities)
     log_driver: str = "journald"
 
@@ -125,15 +129,7 @@ def _host_config(order: Order) -> dict[str, Any]:
         "Devices": [],
         "ShmSize": SHM_SIZE,
         "Tmpfs": _tmpfs(order),
-        "Mounts": [
-            {
-                "Type": "bind",
-                "Source": str(order.static),
-                "Target": STATIC,
-                "ReadOnly": True,
-                "BindOptions": {"Propagation": "rprivate"},
-            }
-        ],
+        "Mounts": _mounts(order),
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,  # an exit that nobody watched is found in the container that is left
         "Init": False,  # the entry is process 1 itself
@@ -145,6 +141,22 @@ def _host_config(order: Order) -> dict[str, Any]:
         "LogConfig": _log_config(order.log_driver),
         **_limits(order),
     }
+
+
+def _mounts(order: Order) -> list[dict[str, Any]]:
+    """Folders of the host's, all read-only: of a socket that is still no obstacle to connecting."""
+    wanted = [(order.static, STATIC), (order.shared, SHARED), (order.gateway, GATEWAY)]
+    return [
+        {
+            "Type": "bind",
+            "Source": str(source),
+            "Target": target,
+            "ReadOnly": True,
+            "BindOptions": {"Propagation": "rprivate"},
+        }
+        for source, target in wanted
+        if source is not None
+    ]
 
 
 def _tmpfs(order: Order) -> dict[str, str]:

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-from alvps.project import fields, names
-from alvps.project.agent_config import CONFIG, build, read_config
+from alvps.project import names
+from alvps.project.agent_config import CONFIG, NEWER_CONFIG, build, read_config
 from alvps.project.model import Agent
 from alvps.project.reading import MAX_TEXT, inside, read_text
 from alvps.project.report import Report, closest, folded, plain, shown
+from alvps.project.schema import Values
 from alvps.project.settings import Settings
+from alvps.project.skill import SKILL, read_front_matter
 
 FOLDER = "agents"
 ACTIONS = "ACTIONS.md"
-_NEWER_LAYOUT = "SKILL.md"
+
+
+class Layout(NamedTuple):
+    """The two files of an agent: its settings and its instructions."""
+
+    config: str
+    actions: str
+
+
+OLDER = Layout(CONFIG, ACTIONS)
+NEWER = Layout(NEWER_CONFIG, SKILL)
+_BOTH = f"{CONFIG} with {ACTIONS}, or {NEWER_CONFIG} with {SKILL}"
 # A folder with one of these, however it is spelt, is meant to be an agent.
-_MARKS = {folded(name) for name in (CONFIG, ACTIONS, _NEWER_LAYOUT, "config.toml")}
+_EXACT = {*OLDER, *NEWER}
+_MARKS = {folded(name) for name in _EXACT}
+_OLDER_MARKS = {folded(name) for name in OLDER}
 
 
 def read_agents(root: Path, settings: Settings, report: Report) -> tuple[Agent, ...]:
@@ -27,7 +43,7 @@ def read_agents(root: Path, settings: Settings, report: Report) -> tuple[Agent, 
     before = len(report.problems)
     agents = [_agent(root, entry, settings, report) for entry in _candidates(root, report)]
     if not agents and len(report.problems) == before:
-        report.at(FOLDER).say(f"no agent; allowed: at least one folder {FOLDER}/<name> with {CONFIG} and {ACTIONS}")
+        report.at(FOLDER).say(f"no agent; allowed: at least one folder {FOLDER}/<name> with {_BOTH}")
     return tuple(agent for agent in agents if agent is not None)
 
 
@@ -47,14 +63,21 @@ def _agent(root: Path, entry: os.DirEntry[str], settings: Settings, report: Repo
     folder = f"{FOLDER}/{entry.name}"
     before = len(report.problems)
     files = _files(entry, folder, report)
-    if not _MARKS & {folded(file) for file in files}:
+    if not files & _EXACT and not _MARKS & {folded(file) for file in files}:
         return None  # scripts and texts that agents share, perhaps; or it could not be read, and that has been said
     if not names.is_name(entry.name):
         report.at(folder).say(
             f"{shown(entry.name)} is not allowed as an agent's name; {names.ALLOWED}", names.closest_legal(entry.name)
         )
-    _check_files(root, folder, files, report)
-    values = read_config(root, report.at(f"{folder}/{CONFIG}"), settings) if CONFIG in files else None
+    layout = _layout(folder, files, report)
+    if layout is None:
+        return None
+    content = _instructions(root, folder, layout, files, report)
+    front: Values = {}
+    if layout is NEWER and content is not None:
+        front = read_front_matter(content, report.at(f"{folder}/{SKILL}"), folder=entry.name)
+    at = report.at(f"{folder}/{layout.config}")
+    values = read_config(root, at, settings) if layout.config in files else None
     if values is None or len(report.problems) > before:
         return None
     return build(
@@ -62,7 +85,8 @@ def _agent(root: Path, entry: os.DirEntry[str], settings: Settings, report: Repo
         settings,
         name=entry.name,
         folder=folder,
-        actions=f"{folder}/{ACTIONS}",
+        actions=f"{folder}/{layout.actions}",
+        description=front.get("description"),
         has_dockerfile="Dockerfile" in files and inside(root, Path(entry.path, "Dockerfile")),
     )
 
@@ -79,14 +103,25 @@ def _files(entry: os.DirEntry[str], folder: str, report: Report) -> set[str]:
         return set()
 
 
-def _check_files(root: Path, folder: str, files: set[str], report: Report) -> None:
-    if CONFIG not in files and _NEWER_LAYOUT in files:
-        report.at(f"{folder}/{_NEWER_LAYOUT}").say(f"{fields.UNSUPPORTED}; allowed: {ACTIONS} and {CONFIG}")
-        return
-    for needed in (CONFIG, ACTIONS):
+def _layout(folder: str, files: set[str], report: Report) -> Layout | None:
+    """Which of the two layouts the folder has; None when it has something of both."""
+    if SKILL not in files:
+        is_older = files & {*OLDER} or _OLDER_MARKS & {folded(file) for file in files}
+        return OLDER if is_older else NEWER
+    others = sorted(files & set(OLDER))
+    if others:
+        report.at(f"{folder}/{SKILL}").say(f"two layouts: {' and '.join(others)} is there, too; allowed: {_BOTH}")
+        return None
+    return NEWER
+
+
+def _instructions(root: Path, folder: str, layout: Layout, files: set[str], report: Report) -> str | None:
+    """The text of the file with the agent's instructions; files that are missing are said."""
+    for needed in layout:
         if needed not in files:
-            near = closest(needed, files - {CONFIG, ACTIONS})
+            near = closest(needed, files - {*layout})
             hint = f"; {plain(near)} is there, to be renamed?" if near else ""
             report.at(f"{folder}/{needed}").say(f"missing{hint}")
-    if ACTIONS in files:
-        read_text(root, report.at(f"{folder}/{ACTIONS}"), MAX_TEXT)
+    if layout.actions not in files:
+        return None
+    return read_text(root, report.at(f"{folder}/{layout.actions}"), MAX_TEXT)

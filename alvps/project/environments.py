@@ -17,10 +17,11 @@ from pathlib import Path
 from alvps.errors import AlError, ProjectInvalid, UsageError
 from alvps.private_file import write_private
 from alvps.project.fields import UNSUPPORTED
+from alvps.project.layers import LOCAL
 from alvps.project.reading import read_toml
 from alvps.project.report import At, Report, closest, plain
 from alvps.project.schema import Values, choice, integer, table, text
-from alvps.project.settings import ENVIRONMENT, LOCAL
+from alvps.project.settings import ENVIRONMENT
 
 FOLDER = Path(".action-llama", "environments")  # in the home folder
 PROVIDERS = ("existing", "local", "hetzner", "vultr")

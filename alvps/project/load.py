@@ -9,9 +9,13 @@ from pathlib import Path
 from alvps.errors import ProjectInvalid, UsageError
 from alvps.project.agent_config import CONFIG as AGENT_CONFIG
 from alvps.project.agents import FOLDER, read_agents
+from alvps.project.layers import CONFIG
 from alvps.project.model import Project
 from alvps.project.report import Report, plain
-from alvps.project.settings import CONFIG, project_name, read_settings
+from alvps.project.settings import project_name, read_settings
+from alvps.project.skill import SKILL
+
+SHARED = "shared"
 
 
 def load(folder: Path, *, environ: Mapping[str, str] = os.environ, name: str | None = None) -> Project:
@@ -37,6 +41,10 @@ def load(folder: Path, *, environ: Mapping[str, str] = os.environ, name: str | N
         scale=settings.scale,
         max_reruns=settings.max_reruns,
         work_queue_size=settings.work_queue_size,
+        max_call_depth=settings.max_call_depth,
+        lock_timeout=settings.lock_timeout,
+        webhooks=tuple(source for source in settings.webhooks.values() if source is not None),
+        has_shared=(root / SHARED).is_dir() and not (root / SHARED).is_symlink(),
         history_retention_days=settings.history_retention_days,
         limits=settings.limits,
         environment=environ.get("AL_ENV") or settings.environment,
@@ -46,13 +54,18 @@ def load(folder: Path, *, environ: Mapping[str, str] = os.environ, name: str | N
 def _check_folder(root: Path) -> None:
     if not root.is_dir():
         raise UsageError(f"there is no folder {plain(str(root))}")
-    if os.path.lexists(root / CONFIG) or os.path.lexists(root / FOLDER):
-        return
-    if os.path.lexists(root / AGENT_CONFIG):
+    has_agents = os.path.lexists(root / FOLDER)
+    # Beside a SKILL.md, config.toml is an agent's and not a project's.
+    if not has_agents and any(os.path.lexists(root / file) for file in (AGENT_CONFIG, SKILL)):
+        above = root.resolve().parent
         raise UsageError(
             f"{plain(str(root))} is an agent's folder, not a project's",
-            hint=f"go to {plain(str(root.resolve().parents[1]))}",
+            hint=f"go to {plain(str(above.parent))}"
+            if above.name == FOLDER
+            else f"its place is in {FOLDER}/ of a project",
         )
+    if has_agents or os.path.lexists(root / CONFIG):
+        return
     raise UsageError(
         f"{plain(str(root))} is no project: it has neither {CONFIG} nor {FOLDER}/",
         hint="go to a project's folder, or make one: al new NAME",

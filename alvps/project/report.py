@@ -30,6 +30,10 @@ class At:
         """An item of the list here, counted from 0."""
         return At(self.file, self.problems, (*self.path, index))
 
+    def below(self, *keys: str) -> At:
+        """The value that these keys lead to from here."""
+        return At(self.file, self.problems, (*self.path, *keys))
+
     def say(self, what: str, suggestion: str | None = None) -> None:
         """Note a problem here."""
         where = plain(self.file)
@@ -59,6 +63,8 @@ def shown(value: object) -> str:
     """A value from a file, as a person may see it: short, on one line, no control characters."""
     if isinstance(value, str):
         text = json.dumps(plain(value), ensure_ascii=False)
+    elif value is None:
+        return "nothing"  # of YAML; TOML has no such value
     elif isinstance(value, dict):
         return "a table"
     elif isinstance(value, list):

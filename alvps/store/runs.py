@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from alvps.errors import AlError
+
 LIVE = ("queued", "starting", "running")
 TERMINAL = ("completed", "rerun", "failed", "timed-out", "killed", "lost")
 
@@ -40,6 +42,11 @@ class Run:
     delivery: str | None = None
     status: str | None = None  # the run's own words, by al-status
     fault: str | None = None  # the run's own words on why it fails
+    stop_reason: str | None = None  # why it is to be stopped; None: a person asked, or its time is over
+
+
+class RunOver(AlError):
+    """Something was to be kept in the name of a run, or of an attempt, that is not under way any more."""
 
 
 COLUMNS = tuple(Run.__dataclass_fields__)
@@ -96,6 +103,27 @@ def newest_id(connection: sqlite3.Connection) -> str | None:
     return value
 
 
+def require_live(connection: sqlite3.Connection, run: str, attempt: int) -> None:
+    """Raise RunOver unless that attempt is under way. For writes in a run's name: none may come after its end."""
+    row = connection.execute(
+        "SELECT 1 FROM runs WHERE run = ? AND attempt = ? AND state IN ('starting', 'running')", (run, attempt)
+    ).fetchone()
+    if row is None:
+        raise RunOver(f"the run {run} is over")
+
+
+def say(connection: sqlite3.Connection, run: str, attempt: int, status: str) -> None:
+    """Keep the run's own words about how it gets on. Raises RunOver."""
+    require_live(connection, run, attempt)
+    _step(connection, "status = ? WHERE run = ?", (status, run))
+
+
+def blame(connection: sqlite3.Connection, run: str, attempt: int, fault: str) -> None:
+    """Keep the run's own words about why it fails. Raises RunOver."""
+    require_live(connection, run, attempt)
+    _step(connection, "fault = ? WHERE run = ?", (fault, run))
+
+
 def claim(connection: sqlite3.Connection, run: str, *, release: str, timeout: int) -> bool:
     """queued -> starting: from here on a container may exist."""
     return _step(
@@ -129,12 +157,12 @@ def started(connection: sqlite3.Connection, run: str, attempt: int, now_ms: int,
     )
 
 
-def ask_stop(connection: sqlite3.Connection, run: str, outcome: str) -> bool:
-    """Remember that the run is to be stopped and which state that leads to. The first request counts."""
+def ask_stop(connection: sqlite3.Connection, run: str, outcome: str, reason: str | None = None) -> bool:
+    """Remember that the run is to be stopped, which state that leads to, and why. The first request counts."""
     return _step(
         connection,
-        "stop = ? WHERE run = ? AND stop IS NULL AND state IN ('starting', 'running')",
-        (outcome, run),
+        "stop = ?, stop_reason = ? WHERE run = ? AND stop IS NULL AND state IN ('starting', 'running')",
+        (outcome, reason, run),
     )
 
 
@@ -142,7 +170,7 @@ def again(connection: sqlite3.Connection, run: str, attempt: int, reason: str) -
     """starting or running -> starting with the next attempt number: the container ended before the work began."""
     return _step(
         connection,
-        "state = 'starting', attempt = attempt + 1, started = NULL, reason = ?"
+        "state = 'starting', attempt = attempt + 1, started = NULL, status = NULL, fault = NULL, reason = ?"
         " WHERE run = ? AND attempt = ? AND state IN ('starting', 'running')",
         (reason, run, attempt),
     )

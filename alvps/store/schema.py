@@ -84,8 +84,11 @@ SECOND = Migration(
         "ALTER TABLE runs ADD COLUMN delivery TEXT",  # the webhook delivery that started it
         "ALTER TABLE runs ADD COLUMN status TEXT",  # what the run last said with al-status
         "ALTER TABLE runs ADD COLUMN fault TEXT",  # why it failed, in the run's own words
+        "ALTER TABLE runs ADD COLUMN stop_reason TEXT",  # why it is to be stopped, if not by a person's request
         """CREATE INDEX runs_call ON runs(call) WHERE call IS NOT NULL""",
         """CREATE INDEX runs_delivery ON runs(delivery) WHERE delivery IS NOT NULL""",
+        # With the state in it, counting an agent's queue reads nothing but this.
+        """CREATE INDEX runs_waiting ON runs(agent, state) WHERE state = 'queued'""",
         """CREATE TABLE returns (run TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT""",
         """CREATE TABLE usage (
             run TEXT PRIMARY KEY,
@@ -101,6 +104,17 @@ SECOND = Migration(
             updated INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID""",
         """CREATE INDEX usage_agent ON usage(agent, updated)""",
+        # Kept beside `usage` and in the same transactions: a run that goes past midnight counts for both days with
+        # what it used in each.
+        """CREATE TABLE days (
+            agent TEXT NOT NULL,
+            day INTEGER NOT NULL,     -- days since 1970 UTC
+            runs INTEGER NOT NULL DEFAULT 0, -- that were begun
+            requests INTEGER NOT NULL DEFAULT 0,
+            tokens INTEGER NOT NULL DEFAULT 0,
+            cost INTEGER NOT NULL DEFAULT 0, -- millionths of a USD
+            PRIMARY KEY (agent, day)
+        ) STRICT, WITHOUT ROWID""",
         """CREATE TABLE calls (
             call TEXT PRIMARY KEY,
             caller TEXT NOT NULL,     -- the run that called
@@ -129,14 +143,14 @@ SECOND = Migration(
             boot TEXT NOT NULL
         ) STRICT""",
         """CREATE TABLE deliveries (
-            delivery TEXT PRIMARY KEY,
+            delivery TEXT PRIMARY KEY, -- made like a run's id: in the order in which they came
             source TEXT NOT NULL,
             type TEXT NOT NULL,
             digest BLOB NOT NULL,     -- SHA-256 of source, the provider's delivery id and the signed bytes
             delivery_id TEXT,         -- the provider's
             event TEXT,
             action TEXT,
-            decision TEXT NOT NULL,   -- 'matched', 'no-match', 'ignored' or 'queue-full'
+            decision TEXT NOT NULL,   -- 'matched', 'no-match', 'ignored', 'refused' or 'queue-full'
             reason TEXT,
             matched INTEGER NOT NULL, -- how many agents, as the first answer said
             skipped INTEGER NOT NULL,
@@ -145,7 +159,8 @@ SECOND = Migration(
         ) STRICT, WITHOUT ROWID""",
         """CREATE UNIQUE INDEX deliveries_digest ON deliveries(digest)""",
         """CREATE INDEX deliveries_old ON deliveries(received)""",
-        # Apart, so that lists and look-ups do not read past the bodies.
+        # Apart, so that lists and look-ups do not read past the bodies. With rowids: a body is larger than what a
+        # WITHOUT ROWID table keeps in its pages.
         """CREATE TABLE delivery_bodies (
             delivery TEXT PRIMARY KEY,
             headers TEXT NOT NULL,    -- JSON; those that the provider's parser reads, no signature
@@ -154,11 +169,13 @@ SECOND = Migration(
         ) STRICT""",
         """CREATE TABLE delivery_agents (
             delivery TEXT NOT NULL,
+            round INTEGER NOT NULL,   -- 0: as it came; then one for each replay
             agent TEXT NOT NULL,
-            decision TEXT NOT NULL,   -- 'queued', 'no-match' or 'queue-full'
+            decision TEXT NOT NULL,   -- 'queued', 'no-match', 'disabled' or 'queue-full'
             reason TEXT,
-            run TEXT,
-            PRIMARY KEY (delivery, agent)
+            run TEXT,                 -- the last one, when the first was lost
+            decided INTEGER NOT NULL,
+            PRIMARY KEY (delivery, round, agent)
         ) STRICT, WITHOUT ROWID""",
     ),
 )

@@ -37,6 +37,7 @@ class AgentTicks:
     zone: str
     scale: int
     queue_limit: int
+    overlap: str = "skip"  # what becomes of a tick while the agent is busy: "skip" or "queue"
     due: tuple[Due, ...]
 
 
@@ -113,13 +114,16 @@ def _decide(item: AgentTicks, due: Due, *, paused: Mapping[str, int], live: int,
         return "skipped-paused", "the agent is paused" if item.agent in paused else "the project is paused"
     if due.intent == "missed":
         return "missed", due.reason
+    full = f"the agent's queue is full ({queued} runs wait)" if queued >= item.queue_limit else None
     if due.queue:
-        if queued >= item.queue_limit:
-            return "missed", f"the agent's queue is full ({queued} runs wait)"
-    elif live >= item.scale:
-        runs_ = "run is" if live == 1 else "runs are"
-        return "skipped-overlap", f"{live} {runs_} not finished, the agent's scale is {item.scale}"
-    return due.intent, due.reason
+        return ("missed", full) if full else (due.intent, due.reason)
+    if live < item.scale:
+        return due.intent, due.reason
+    runs_ = "run is" if live == 1 else "runs are"
+    busy = f"{live} {runs_} not finished, the agent's scale is {item.scale}"
+    if item.overlap == "skip" or full:
+        return "skipped-overlap", "; ".join(filter(None, (busy, full if item.overlap == "queue" else None)))
+    return due.intent, "; ".join(filter(None, (due.reason, f"it waits: {busy}")))
 
 
 def _busy(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:

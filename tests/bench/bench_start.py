@@ -1,7 +1,8 @@
 """How long a run needs until its command's first instruction (goal 6), and what the launcher weighs (goal 7).
 
 Against `docker run` with the same image and the same flags, and against the two bare API calls that it consists of.
-The command is `date`, so that the first instruction says itself when it happened.
+The command is `date`, so that the first instruction says itself when it happened. The run has what most have: a token,
+a key for git, the gateway's folder and its secret; so its output is masked.
 
 Usage: script/bench start [--rounds N]
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import tempfile
 import time
 from collections.abc import Callable
@@ -40,8 +42,15 @@ def measure(world: World, rounds: int) -> None:
     """Print the figures."""
     world.release({"dev": ""})
     config = world.root / "current" / "project" / "agents" / "dev" / "agent-config.toml"
-    config.write_text(f'schedule = "0 5 * * *"\n[harness]\ncommand = {json.dumps(DATE)}\n')
-    process = world.launch()
+    config.write_text(
+        f'schedule = "0 5 * * *"\ncredentials = ["github_token", "git_ssh"]\n[harness]\ncommand = {json.dumps(DATE)}\n'
+    )
+    world.credential("github_token", "default", token="ghp_" + secrets.token_hex(16))
+    key = "\n".join(["-----BEGIN OPENSSH PRIVATE KEY-----", *(secrets.token_hex(35) for _ in range(48))])
+    world.credential("git_ssh", "default", id_rsa=key, username="Ada", email="ada@example.org")
+    gateway = world.folder / "runs"
+    gateway.mkdir()
+    process = world.launch("--gateway", str(gateway))
     print(f"launcher, idle: {resident(process.pid)} MB")
     model = new_run()
     world.finish(model)
@@ -67,7 +76,7 @@ def launched(world: World) -> float:
     client, _ = world.watch()
     with client:
         began = time.time()
-        container = world.start(run)["container"]
+        container = world.start(run, secret=f"{run}.1.{secrets.token_hex(32)}")["container"]
         exit_of(client, run)
     took = first(docker("logs", container)) - began
     assert world.ask("remove", run=run, attempt=1)["removed"]
@@ -88,8 +97,8 @@ def docker_run(world: World, found: dict[str, Any]) -> float:
     ]
     words += [word for path, options in host["Tmpfs"].items() for word in ("--tmpfs", f"{path}:{options}")]
     words += [word for name, value in config["Labels"].items() for word in ("--label", f"{name}={value}")]
-    mount = host["Mounts"][0]
-    words += ["--mount", f"type=bind,src={mount['Source']},dst={mount['Target']},readonly"]
+    mounts = [f"type=bind,src={mount['Source']},dst={mount['Target']},readonly" for mount in host["Mounts"]]
+    words += [word for mount in mounts for word in ("--mount", mount)]
     began = time.time()
     output = docker("run", "--rm", *words, "--entrypoint", DATE[0], world.image, *DATE[1:])
     return first(output) - began

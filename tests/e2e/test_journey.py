@@ -33,7 +33,7 @@ def test_run_sees_its_prompt_and_only_its_credentials(product: Product, vps: Vps
         "other": {"script": script},
     }
     write_project(project_folder, agents)
-    product.ok("creds", "add", "github_token", stdin='{"token": "canary-4711"}')
+    product.ok("creds", "add", "github_token", "--no-check", stdin='{"token": "canary-4711"}')
     product.ok("push", "-E", vps.name, cwd=project_folder)
 
     reader = product.run("run", "reader", "-f", "-m", "look at this", "-E", vps.name, cwd=project_folder)

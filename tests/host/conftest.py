@@ -26,7 +26,7 @@ def installed(product: Product, vps: Vps, tmp_path_factory: pytest.TempPathFacto
         tmp_path_factory.mktemp("installed") / "demo",
         {"reader": {"script": "true", "credentials": ["github_token"]}, "other": {"script": "true"}},
     )
-    product.ok("creds", "add", "github_token", stdin='{"token": "canary-host-0815"}')
+    product.ok("creds", "add", "github_token", "--no-check", stdin='{"token": "canary-host-0815"}')
     product.ok("push", "-E", vps.name, cwd=folder, timeout=300)
     return vps
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,19 +86,49 @@ def options(host: Path) -> Options:
 
 async def ask(host: Path, method: str, path: str, body: object = None, *, raw: bytes | None = None) -> tuple[int, Any]:
     """One request to the control API."""
-    reader, writer = await asyncio.open_unix_connection(str(host / "run" / "control.sock"))
     data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nHost: al\r\nConnection: close\r\nContent-Length: {len(data)}\r\n\r\n"
+    return await exchange(host / "run" / "control.sock", method, path, data)
+
+
+async def inside(
+    host: Path, token: str | None, method: str, path: str, body: object = None, *, raw: bytes | None = None
+) -> tuple[int, Any]:
+    """One request to the containers' API, with that token."""
+    data = raw if raw is not None else b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+    head = "" if token is None else f"Authorization: Bearer {token}\r\n"
+    return await exchange(host / "run" / "runs.sock", method, path, data, head)
+
+
+async def exchange(path: Path, method: str, target: str, data: bytes, head: str = "") -> tuple[int, Any]:
+    """One request over a Unix socket; `head`: more header lines, each with its line end."""
+    reader, writer = await asyncio.open_unix_connection(str(path), limit=4 << 20)
+    text = f"{method} {target} HTTP/1.1\r\nHost: al\r\nConnection: close\r\nContent-Length: {len(data)}\r\n{head}\r\n"
     try:
-        writer.write(head.encode() + data)
+        writer.write(text.encode() + data)
         with contextlib.suppress(ConnectionError):  # refused before all of it was read
             await writer.drain()
         answer = await asyncio.wait_for(reader.read(), PATIENCE)
     finally:
         writer.close()
-    top, _, text = answer.partition(b"\r\n\r\n")
+    top, _, found = answer.partition(b"\r\n\r\n")
+    if not found.endswith(b"\n"):  # as each answer of ours does
+        raise Cut
     assert b"application/json" in top, answer
-    return int(top.split()[1]), json.loads(text)
+    return int(top.split()[1]), json.loads(found)
+
+
+class Cut(ConnectionError):
+    """The daemon ended before its answer did."""
+
+
+async def token_of(host: Path, run: str, attempt: int = 1) -> str:
+    """What the launcher was given for that attempt; waits for its start."""
+
+    def given() -> list[str]:
+        starts = ledger(host, "start")
+        return [entry["secret"] for entry in starts if (entry["run"], entry["attempt"]) == (run, attempt)]
+
+    return str((await until(given, f"the start of {run}"))[0])
 
 
 async def until(condition: Callable[[], Any], what: str = "it") -> Any:
@@ -168,6 +199,32 @@ async def running(host: Path, clock: Callable[[], float] = time.time, *, ready: 
     finally:
         daemon.stop.set()
         assert await asyncio.wait_for(daemon.task, PATIENCE) == 0
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Somebody inside a run's container."""
+
+    host: Path
+    run: str
+    token: str
+
+    async def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        return await inside(self.host, self.token, method, path, body)
+
+    async def fine(self, method: str, path: str, body: object = None) -> Any:
+        status, answer = await self.ask(method, path, body)
+        assert status == 200, (status, answer)
+        return answer
+
+    async def call(self, target: str, context: str = "") -> str:
+        answer = await self.fine("POST", "/calls", {"targetAgent": target, "context": context})
+        return str(answer["callId"])
+
+
+async def guest(host: Path, run: str, attempt: int = 1) -> Guest:
+    """Whoever is in that run's container, once it was started."""
+    return Guest(host, run, await token_of(host, run, attempt))
 
 
 class Process:

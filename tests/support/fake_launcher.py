@@ -160,6 +160,7 @@ class FakeLauncher:
             trigger=message["trigger"],
             release=message.get("release"),
             prompt=blob.decode(),
+            secret=message.get("secret"),
         )
         self.containers[run, attempt] = item
         self.save()
@@ -240,6 +241,12 @@ class FakeLauncher:
         self.tell({"event": "docker", "up": up})
         if up:
             self.tell({"event": "list", "runs": self.listed()})
+
+    def end_now(self, run: str, code: int = 0) -> None:
+        """The running container of that run exits."""
+        for item in list(self.containers.values()):
+            if item["run"] == run and item["state"] == "running":
+                self.finish(item, code)
 
     def lose(self, run: str) -> None:
         """The container is gone without an exit."""

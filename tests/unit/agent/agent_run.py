@@ -36,12 +36,23 @@ class Box:
     def static(self) -> Path:
         return self.folder / "app" / "static"
 
-    def begin(self, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    @property
+    def home(self) -> Path:
+        return self.folder / "tmp"
+
+    def llm(self, script: str) -> None:
+        """An LLM harness: this Python code, run in place of the image's virtual environment."""
+        place = self.folder / "app" / "llm" / "bin" / "python"
+        place.parent.mkdir(parents=True)
+        place.write_text(f"#!{sys.executable}\n{script}\n")
+        place.chmod(0o755)
+
+    def begin(self, env: Mapping[str, str] | None = None, *, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
         """The entry, waiting for its frame."""
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-E", str(ENTRY), str(self.folder)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             env={"PATH": os.environ["PATH"], **(env or {})},
         )
@@ -68,6 +79,16 @@ def frame(command: Sequence[str] | str, prompt: bytes = b"", **more: Any) -> byt
     """The frame that a launcher would send."""
     words = ["sh", "-c", command] if isinstance(command, str) else list(command)
     return frames.pack({**BASE, "command": words, "env": {}, "credentials": [], **more}, prompt)
+
+
+def step(provider: str, *, required: bool = True, timeout: int = 60, **params: Any) -> dict[str, Any]:
+    """A step as it stands in the frame."""
+    return {"provider": provider, "params": params, "required": required, "timeout": timeout}
+
+
+def said(output: bytes) -> list[str]:
+    """The texts of the entry's own lines."""
+    return [line["msg"] for line in own(output)]
 
 
 def own(output: bytes) -> list[dict[str, Any]]:

@@ -31,8 +31,18 @@ def test_everything_that_the_dockerfile_copies_is_there() -> None:
 def test_the_entry_and_all_its_modules_are_there_and_the_laptops_is_not() -> None:
     names = set(context())
     assert {"agent/entry.py", "agent/__init__.py", "agent/inbox.py", "agent/supervise.py"} <= names
+    assert "agent/commands/program.py" in names
     assert "agent/context.py" not in names
     assert not [name for name in names if name.endswith(".pyc")]
+
+
+def test_the_llm_harness_stays_out_of_the_base_image(tmp_path: Path) -> None:
+    for name in ("entry.py", "commands/program.py", "session/__init__.py", "session/deep/tool.py", "session.py"):
+        (tmp_path / "agent" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "agent" / name).touch()
+    (tmp_path / "data" / "docker" / "agent").mkdir(parents=True)
+    found = set(base_context(tmp_path / "data", tmp_path / "agent"))
+    assert found == {"agent/entry.py", "agent/commands/program.py", "agent/session.py"}
 
 
 def test_a_companys_certificates_travel_as_crt_files(tmp_path: Path) -> None:

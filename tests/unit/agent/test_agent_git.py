@@ -18,7 +18,7 @@ def variables(output: bytes) -> dict[str, str]:
 
 def git_ssh(key: str, instance: str = "default") -> dict[str, object]:
     fields = {"id_rsa": key, "username": "Ada Lovelace", "email": "ada@example.org"}
-    return {"type": "git_ssh", "instance": instance, "fields": fields}
+    return {"type": "git_ssh", "instance": instance, "fields": fields, "secret": ["id_rsa"]}
 
 
 @pytest.fixture
@@ -48,7 +48,8 @@ def test_the_ssh_command_uses_the_key_and_verifies(box: Box, key: str) -> None:
 
 def test_commits_carry_the_identity(box: Box, key: str) -> None:
     script = (
-        "cd $HOME && git init -q r && cd r && git commit -q --allow-empty -m x && git log -1 --format='%an|%ae|%cn|%ce'"
+        "cd $HOME && git init -q -b main r && cd r"
+        " && git commit -q --allow-empty -m x && git log -1 --format='%an|%ae|%cn|%ce'"
     )
     done = box.run(script, credentials=[git_ssh(key)])
     assert others(done.stdout) == b"Ada Lovelace|ada@example.org|Ada Lovelace|ada@example.org\n", done.stderr

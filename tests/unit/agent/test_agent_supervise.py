@@ -61,7 +61,7 @@ def test_signals_reach_the_command(box: Box, number: signal.Signals) -> None:
     process = begin(box, f"trap 'echo got; exit 33' {name}; echo up; while :; do sleep 0.02; done")
     process.send_signal(number)
     out, _ = process.communicate(timeout=10)
-    assert out.startswith(b"got\n")
+    assert b"got\n" in out  # the shell may say on the same pipe which signal ended its `sleep`
     assert process.returncode == 33
 
 

@@ -179,6 +179,38 @@ def test_missing_lists_each_once_in_order(store: FileStore) -> None:
     assert [str(ref) for ref in store.missing(refs)] == ["x", "github_token:work", "git_ssh"]
 
 
+def test_a_key_may_be_left_out(store: FileStore) -> None:
+    identity = Credential(type="git_ssh", instance="default", fields={"username": "A", "email": "a@b"})
+    store.put(identity)
+    assert store.get(identity.ref) == identity
+    assert store.missing([identity.ref]) == ()
+    assert store.absent_fields(identity.ref) == ()
+    assert env_of(identity) == {}
+    # The Node system wrote an empty file for it.
+    (store.root / "git_ssh/default/id_rsa").write_text("\n")
+    assert store.get(identity.ref) == identity
+    # But what there must be is not made up for by it.
+    (store.root / "git_ssh/default/email").write_text("\n")
+    assert store.get(identity.ref) is None
+
+
+def test_an_instance_of_the_older_form_is_as_good_as_ever(store: FileStore) -> None:
+    ref = CredentialRef("x_twitter_api")
+    older = ("api_key", "api_secret", "bearer_token", "access_token", "access_token_secret")
+    newer = ("consumer_key", "consumer_secret", "bearer_token")
+    for names in (older, newer):
+        credential = Credential(type=ref.type, instance=ref.instance, fields=dict.fromkeys(names, "v"))
+        store.put(credential)
+        assert store.get(ref) == credential
+        assert store.absent_fields(ref) == ()
+    for wrong in (older[:4], newer[:2], (*newer, "api_key"), ("consumer_key", "api_secret", "bearer_token")):
+        with pytest.raises(UsageError, match="x_twitter_api"):
+            store.put(Credential(type=ref.type, instance=ref.instance, fields=dict.fromkeys(wrong, "v")))
+    (store.root / "x_twitter_api/default/consumer_key").unlink()
+    assert store.get(ref) is None
+    assert store.absent_fields(ref) == ("consumer_key",)
+
+
 def test_removing(store: FileStore) -> None:
     store.put(token())
     store.put(token(instance="work"))
@@ -212,6 +244,7 @@ def test_nothing_is_made_by_looking(store: FileStore) -> None:
         Credential(type="github_token", instance="default", fields={"tokn": "x"}),
         Credential(type="github_token", instance="default", fields={"token": "x", "more": "x"}),
         Credential(type="git_ssh", instance="default", fields={"id_rsa": "x"}),
+        Credential(type="git_ssh", instance="default", fields={"id_rsa": "", "username": "x", "email": "x"}),
     ],
     ids=repr,
 )

@@ -79,7 +79,7 @@ def test_only_the_owner_reaches_it(host: Path) -> None:
             control = (host / "run" / "control.sock").stat()
             assert stat.S_ISSOCK(control.st_mode)
             assert stat.S_IMODE(control.st_mode) == 0o600
-            assert sorted(path.name for path in (host / "run").iterdir()) == ["control.sock"]
+            assert sorted(path.name for path in (host / "run").iterdir()) == ["control.sock", "runs.sock"]
 
     asyncio.run(scenario())
 

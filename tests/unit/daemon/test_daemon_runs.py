@@ -25,7 +25,7 @@ def host(tmp_path: Path) -> Path:
     ("behaviour", "state", "code", "reason"),
     [
         ({"exit": 0}, "completed", 0, None),
-        ({"exit": 1}, "failed", 1, "exit code 1"),
+        ({"exit": 1}, "failed", 1, "exit code 1 (error)"),
         ({"exit": 137}, "failed", 137, "exit code 137 (signal 9)"),
         ({"exit": 137, "oom": True}, "failed", 137, "it needed more memory than its limit"),
         ({"exit": 124}, "timed-out", 124, "not done within 900 s"),

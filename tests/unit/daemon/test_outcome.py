@@ -48,5 +48,42 @@ def test_only_schedules_and_people_get_reruns() -> None:
     assert (found.state, found.rerun, found.reason) == ("rerun", False, "a webhook run is not run again")
 
 
+@pytest.mark.parametrize(
+    ("code", "state", "reason"),
+    [
+        (0, "completed", None),
+        (42, "rerun", "asked to run again"),
+        (1, "failed", "exit code 1 (error)"),
+        (124, "timed-out", "not done within 60 s"),
+        (10, "failed", "exit code 10 (authentication)"),
+        (11, "failed", "exit code 11 (permission)"),
+        (12, "failed", "exit code 12 (rate limited)"),
+        (13, "failed", "exit code 13 (configuration)"),
+        (14, "failed", "exit code 14 (dependency)"),
+        (15, "failed", "exit code 15 (unrecoverable)"),
+        (16, "failed", "exit code 16 (ended by a user)"),
+        (17, "failed", "exit code 17"),
+        (2, "failed", "exit code 2"),
+        (137, "failed", "exit code 137 (signal 9)"),
+    ],
+)
+def test_what_an_agent_says_by_its_exit_code(code: int, state: str, reason: str | None) -> None:
+    found = verdict(Exit(exit_code=code), run(timeout=60), max_reruns=10)
+    assert (found.state, found.reason) == (state, reason)
+    own = verdict(Exit(exit_code=code), run(timeout=60, fault="the key was refused"), max_reruns=10)
+    assert own.reason == (f"{reason}: the key was refused" if state == "failed" else reason)
+
+
+def test_why_it_was_stopped() -> None:
+    assert verdict(Exit(exit_code=143), run(stop="killed"), max_reruns=1).reason == "killed by request"
+    own = run(stop="killed", stop_reason="stopped by itself: done", fault="x")
+    assert verdict(Exit(exit_code=143), own, max_reruns=1).reason == "stopped by itself: done"
+
+
+def test_a_run_that_another_agent_called_is_not_run_again() -> None:
+    found = verdict(Exit(exit_code=42), run(trigger="agent"), max_reruns=10)
+    assert (found.state, found.rerun, found.reason) == ("rerun", False, "an agent run is not run again")
+
+
 def test_live_and_terminal_states_are_apart() -> None:
     assert not set(LIVE) & set(TERMINAL)

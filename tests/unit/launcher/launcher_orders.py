@@ -15,9 +15,8 @@ KEY = RunKey("r0123456789", 2)
 
 def order(*, limits: RunLimits | None = None, agent: dict[str, Any] | None = None, **more: Any) -> Order:
     """An order for the agent `dev` of the project `shop`."""
-    made = Agent(
-        name="dev", folder="agents/dev", actions="agents/dev/ACTIONS.md", command=("sh", "run.sh"), **(agent or {})
-    )
+    fields: dict[str, Any] = {"actions": "agents/dev/ACTIONS.md", "command": ("sh", "run.sh"), **(agent or {})}
+    made = Agent(name="dev", folder="agents/dev", **fields)
     project = Project(
         name="shop", folder=Path("/opt/x/releases/r1/project"), agents=(made,), limits=limits or RunLimits()
     )

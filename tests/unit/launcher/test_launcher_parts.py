@@ -249,8 +249,12 @@ def test_the_frame_says_what_to_run_and_with_what() -> None:
     assert message["command"] == ["sh", "run.sh"]
     assert message["timeout"] == 77
     assert (message["run"], message["attempt"], message["agent"], message["trigger"]) == (KEY.run, 2, "dev", "schedule")
-    assert message["credentials"] == [{"type": "github_token", "instance": "default", "fields": {"token": "t0"}}]
+    assert message["credentials"] == [
+        {"type": "github_token", "instance": "default", "fields": {"token": "t0"}, "secret": ["token"]}
+    ]
     assert message["env"]["GITHUB_TOKEN"] == "t0"
+    assert (message["harness"], message["session"], message["gateway"]) == ("command", None, None)
+    assert (message["before"], message["after"]) == ([], [])
 
 
 def test_of_two_instances_the_default_one_sets_the_variable() -> None:

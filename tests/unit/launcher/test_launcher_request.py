@@ -27,6 +27,9 @@ def test_each_verb_has_its_request() -> None:
     assert parse({**START, "release": "r1"}, b"") == Start(
         key=key, agent="dev", trigger="manual", release="r1", prompt=b""
     )
+    assert parse({**START, "secret": "r1.2.ab"}, b"") == Start(
+        key=key, agent="dev", trigger="manual", prompt=b"", secret="r1.2.ab"
+    )
     assert parse({"verb": "stop", "run": "r0123456789", "grace": 3}, b"") == Stop(run="r0123456789", grace=3.0)
     assert parse({"verb": "stop", "run": "r0123456789"}, b"") == Stop(run="r0123456789")
     assert parse({"verb": "remove", "run": "r0123456789", "attempt": 1}, b"") == Remove(key=key)
@@ -55,6 +58,10 @@ def test_each_verb_has_its_request() -> None:
         ({"trigger": "by hand"}, "trigger"),
         ({"trigger": "x" * 40}, "trigger"),
         ({"release": 1}, "release"),
+        ({"secret": 1}, "secret"),
+        ({"secret": ""}, "secret"),
+        ({"secret": "a\r\nX-Other: b"}, "secret"),
+        ({"secret": "x" * 513}, "secret"),
         ({"image": "evil"}, "image"),
         ({"mounts": []}, "mounts"),
         ({"env": {}}, "env"),
@@ -84,8 +91,14 @@ def test_only_a_start_has_a_blob(verb: str) -> None:
         parse({"verb": verb}, b"x")
 
 
-def test_the_prompt_is_not_in_the_requests_own_text() -> None:
-    assert "canary" not in repr(parse(START, b"canary"))
+def test_the_prompt_and_the_token_are_not_in_the_requests_own_text() -> None:
+    assert "canary" not in repr(parse({**START, "secret": "canary"}, b"canary"))
+
+
+def test_a_token_that_is_refused_is_not_repeated() -> None:
+    with pytest.raises(Refused) as caught:
+        parse({**START, "secret": "canary canary"}, b"")
+    assert "canary" not in caught.value.message
 
 
 @given(st.dictionaries(st.sampled_from([*START, "grace", "release"]), json_values), st.binary(max_size=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +98,16 @@ def test_one_folder_of_the_release_is_mounted_and_that_read_only() -> None:
             "BindOptions": {"Propagation": "rprivate"},
         }
     ]
+
+
+def test_the_gateways_folder_and_the_shared_one_are_mounted_read_only_if_they_are_there() -> None:
+    mounts = host(gateway=Path("/run/runs"), shared=Path("/opt/x/project/shared"))["Mounts"]
+    assert [(mount["Source"], mount["Target"]) for mount in mounts] == [
+        ("/opt/x/releases/r1/project/agents/dev", "/app/static"),
+        ("/opt/x/project/shared", "/app/static/shared"),  # after the folder that it is mounted in
+        ("/run/runs", "/run/al"),
+    ]
+    assert all(mount["ReadOnly"] and mount["BindOptions"]["Propagation"] == "rprivate" for mount in mounts)
 
 
 def test_tmp_can_run_programs_and_credentials_cannot() -> None:

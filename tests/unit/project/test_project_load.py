@@ -98,6 +98,7 @@ harness.command = ["./run", "", "a b", "$(x)"]
     loaded = load(write(project(tmp_path, config, one=agent, two=AGENT), files), environ={})
     assert (loaded.name, loaded.timezone, loaded.scale) == ("every-key-2", "Europe/Berlin", 5)
     assert (loaded.max_reruns, loaded.work_queue_size, loaded.history_retention_days) == (0, 7, 30)
+    assert (loaded.max_call_depth, loaded.lock_timeout, loaded.webhooks, loaded.has_shared) == (3, 1800, (), False)
     assert loaded.limits == RunLimits(memory=512 << 20, cpus=1.0, pids=99, tmp=64 << 20, timeout=42)
     one, two = loaded.agents
     assert one == Agent(
@@ -113,6 +114,7 @@ harness.command = ["./run", "", "a b", "$(x)"]
         timeout=10,
         params={"list": [1, 2.5, "x", True, {"deep": []}], "with space": "é"},
         command=("./run", "", "a b", "$(x)"),
+        work_queue_size=7,
         has_dockerfile=True,
         manual=True,
     )
@@ -193,19 +195,46 @@ def test_agents_are_sorted(tmp_path: Path) -> None:
     assert names == ["a", "m1", "z"]
 
 
-@pytest.mark.parametrize("problem", ["missing", "file", "empty", "agent"])
+@pytest.mark.parametrize("problem", ["missing", "file", "empty", "agent", "skill"])
 def test_what_is_no_project_is_said_with_a_way_out(tmp_path: Path, problem: str) -> None:
     folder = {
         "missing": tmp_path / "nothing",
         "file": tmp_path / "p/config.toml",
         "empty": tmp_path,
         "agent": tmp_path / "p/agents/dev",
+        "skill": tmp_path / "p/agents/thinker",
     }[problem]
-    project(tmp_path / "p")
+    write(project(tmp_path / "p"), {"agents/thinker/SKILL.md": "", "agents/thinker/config.toml": ""})
     with pytest.raises(UsageError) as caught:
         load(folder)
-    if problem == "agent":
-        assert str(tmp_path / "p") in str(caught.value.hint)
+    if problem in ("agent", "skill"):
+        assert "is an agent's folder" in caught.value.message
+        assert caught.value.hint == f"go to {tmp_path / 'p'}"
+
+
+@pytest.mark.parametrize("file", ["agent-config.toml", "SKILL.md"])
+def test_an_agent_without_a_project_is_told_where_it_belongs(tmp_path: Path, file: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(write(tmp_path, {file: "", "config.toml": ""}))
+    assert "is an agent's folder" in caught.value.message
+    assert caught.value.hint == "its place is in agents/ of a project"
+
+
+def test_a_project_may_have_a_skill_of_its_own(tmp_path: Path) -> None:
+    """Beside agents/, a SKILL.md is a file like any other."""
+    assert load(write(project(tmp_path), {"SKILL.md": "", "agent-config.toml": ""}), environ={}).name == "p"
+
+
+def test_the_shared_folder_is_noticed(tmp_path: Path) -> None:
+    folder = project(tmp_path)
+    (folder / "shared").mkdir()
+    assert load(folder, environ={}).has_shared
+    (folder / "shared").rmdir()
+    (folder / "shared").symlink_to(folder / "agents")  # a push does not follow it
+    assert not load(folder, environ={}).has_shared
+    (folder / "shared").unlink()
+    (folder / "shared").touch()
+    assert not load(folder, environ={}).has_shared
 
 
 def test_a_project_without_agents_is_a_problem(tmp_path: Path) -> None:
@@ -219,7 +248,8 @@ def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from alvps.project import load, scan\n"
         "load(Path(sys.argv[1])); scan(Path(sys.argv[1]))\n"
-        "heavy = {'croniter', 'pathspec', 'paramiko', 'fabric', 'zoneinfo', 'asyncio', 'rich', 'click', 'ctypes'}\n"
+        "heavy = {'croniter', 'pathspec', 'paramiko', 'fabric', 'zoneinfo', 'asyncio', 'rich', 'click', 'ctypes',\n"
+        "         'yaml', 'alvps.webhooks', 'alvps.webhooks.providers'}\n"
         "sys.exit(sorted(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run(

@@ -190,3 +190,25 @@ def test_an_ignored_agent_is_refused_and_not_silently_left_out(
     with pytest.raises(ProjectInvalid) as refused:
         wanting.read(load(folder), None, store=FileStore(tmp_path / "store"))
     assert [problem.where for problem in refused.value.problems] == missing
+
+
+def test_agents_that_think_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    folder = write_project(tmp_path / "demo", {"dev": {}}, models={"big": {"provider": "openai", "model": "x"}})
+    (folder / "agents/dev/agent-config.toml").write_text('manual = true\nmodels = ["big"]\n')
+    with pytest.raises(ProjectInvalid) as caught:
+        wanting.read(load(folder), None, store=store(tmp_path, "openai_key"))
+    assert [problem.where for problem in caught.value.problems] == ["agents/dev/agent-config.toml"]
+
+
+def test_what_sources_need_travels_for_the_daemon(tmp_path: Path) -> None:
+    sources = {"shop": {"type": "generic", "header": "x-sig"}, "open": {"type": "github", "allowUnsigned": True}}
+    folder = write_project(tmp_path / "demo", {"dev": {"webhooks": [{"source": "shop"}]}}, webhooks=sources)
+    with pytest.raises(CredentialsMissing, match="generic_webhook_secret") as caught:
+        wanting.read(load(folder), None, store=FileStore(tmp_path / "none"))
+    assert "for webhooks.shop" in (caught.value.detail or "")
+    place = FileStore(tmp_path / "store")
+    place.put(Credential(type="generic_webhook_secret", instance="default", fields={"secret": "canary-secret"}))
+    found = wanting.read(load(folder), None, store=place)
+    assert found.gateway == ["gateway:generic_webhook_secret/default"]
+    assert found.values == {"gateway:generic_webhook_secret/default": {"secret": "canary-secret"}}
+    assert wanting.read(load(folder), "dev", store=place).gateway == []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from alvps.store import runs
-from alvps.store.runs import QueueFull, Run
+from alvps.store.runs import QueueFull, Run, RunOver
 from alvps.store.schema import migrate
 
 
@@ -63,10 +63,30 @@ def test_the_first_wish_to_stop_counts(db: sqlite3.Connection) -> None:
     assert not runs.ask_stop(db, "r1", "killed")  # it only waits: it is dropped instead
     STEPS["claim"][0](db)
     assert runs.ask_stop(db, "r1", "timed-out")
-    assert not runs.ask_stop(db, "r1", "killed")
+    assert not runs.ask_stop(db, "r1", "killed", "enough")
     found = runs.get(db, "r1")
     assert found
-    assert found.stop == "timed-out"
+    assert (found.stop, found.stop_reason) == ("timed-out", None)
+
+
+def test_what_a_run_says_is_kept_while_it_is_under_way(db: sqlite3.Connection) -> None:
+    make(db)
+    for state, attempt in (("queued", 1), ("running", 2), ("running", 0), ("completed", 1)):
+        db.execute("UPDATE runs SET state = ?", (state,))
+        for write in (runs.say, runs.blame):
+            with pytest.raises(RunOver):
+                write(db, "r1", attempt, "words")
+    for state in ("starting", "running"):
+        db.execute("UPDATE runs SET state = ?", (state,))
+        runs.say(db, "r1", 1, f"{state} s")
+        runs.blame(db, "r1", 1, f"{state} f")
+        found = runs.get(db, "r1")
+        assert found
+        assert (found.status, found.fault) == (f"{state} s", f"{state} f")
+    STEPS["again"][0](db)
+    found = runs.get(db, "r1")
+    assert found
+    assert (found.status, found.fault) == (None, None)
 
 
 def test_a_full_queue(db: sqlite3.Connection) -> None:
@@ -85,5 +105,7 @@ def test_every_field_comes_back(db: sqlite3.Connection) -> None:
     run = Run(
         run="r1", agent="dev", trigger="schedule", state="failed", queued=1, attempt=2, prompt="ü\0\n'\"", nominal=60,
         rerun_of="r0", reruns=3, release="x", timeout=4, stop="killed", started=5, finished=6, exit_code=7, reason="w",
+        depth=8, call="c1", delivery="d1", status="s", fault="f", stop_reason="q",
     )  # fmt: skip
+    assert None not in [getattr(run, name) for name in runs.COLUMNS]
     assert runs.get(db, runs.add(db, run).run) == run

@@ -26,8 +26,12 @@ def db() -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def decide(db: sqlite3.Connection, *due: Due, scale: int = 1, limit: int = 10, agent: str = "dev") -> list[str]:
-    item = AgentTicks(agent=agent, expression=LINE[0], zone=LINE[1], scale=scale, queue_limit=limit, due=due)
+def decide(
+    db: sqlite3.Connection, *due: Due, scale: int = 1, limit: int = 10, agent: str = "dev", overlap: str = "skip"
+) -> list[str]:
+    item = AgentTicks(
+        agent=agent, expression=LINE[0], zone=LINE[1], scale=scale, queue_limit=limit, overlap=overlap, due=due
+    )
     decisions, new = ticks.record(db, [item], now_ms=1000, ids=RunIds(runs.newest_id(db)))
     assert {row.run for row in decisions if row.run} == {run.run for run in new}
     return [row.decision for row in decisions]
@@ -71,6 +75,24 @@ def test_overlap_is_skipped_and_says_why(db: sqlite3.Connection, state: str) -> 
     assert decide(db, fired(60)) == ["skipped-overlap"]
     assert ledger(db) == [(60, "skipped-overlap", "1 run is not finished, the agent's scale is 1")]
     assert decide(db, fired(120), fired(180), scale=2) == ["fired", "skipped-overlap"]
+
+
+def test_overlap_may_queue_until_the_queue_is_full(db: sqlite3.Connection) -> None:
+    runs.add(db, Run(run="r1", agent="dev", trigger="manual", state="running", queued=1))
+    due = [fired(60), fired(120, "caught-up", reason="90 s late"), fired(180)]
+    assert decide(db, *due, limit=2, overlap="queue") == ["fired", "caught-up", "skipped-overlap"]
+    assert ledger(db) == [
+        (60, "fired", "it waits: 1 run is not finished, the agent's scale is 1"),
+        (120, "caught-up", "90 s late; it waits: 2 runs are not finished, the agent's scale is 1"),
+        (
+            180,
+            "skipped-overlap",
+            "3 runs are not finished, the agent's scale is 1; the agent's queue is full (2 runs wait)",
+        ),
+    ]
+    assert decide(db, fired(240), scale=9, limit=2, overlap="queue") == ["fired"]  # not busy: the limit is not asked
+    pauses.pause(db, "dev", 1)
+    assert decide(db, fired(300), limit=9, overlap="queue") == ["skipped-paused"]
 
 
 def test_paused(db: sqlite3.Connection) -> None:
