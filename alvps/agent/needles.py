@@ -5,7 +5,7 @@ so a form needs no variants for those. Base64 of a secret in the middle of somet
 alignments; the characters that it shares with its neighbours (up to 4 bits of the secret at either end) are not part of
 the form.
 
-Not found: values under 4 bytes (they would blacken half of every log), parts of a value other than its lines and pieces
+Not found: values under 4 bytes, line ends not counted (they would blacken half of every log), parts of a value other than its lines and pieces
 of `PIECE` bytes, two encodings on top of each other (base64 of hex), dumps with offsets between the bytes, and escaped
 text directly behind a lone backslash or percent sign, which read together mean something else.
 """
@@ -16,7 +16,7 @@ import json
 from binascii import b2a_base64
 from collections.abc import Iterable, Iterator
 
-SHORTEST = 4  # bytes of a value; also the least length of any form
+SHORTEST = 4  # bytes of a value without its line ends; also the least length of any form
 SHORTEST_LINE = 16  # bytes of a line that is looked for by itself
 PIECE = 128  # bytes: longer values are looked for in pieces, so that little text has to be held back at a time
 OVERLAP = 4  # bytes that neighbouring pieces share, so that base64 has no gap between them
@@ -70,9 +70,9 @@ def _blocks(value: str) -> list[str]:
 
 
 def _forms(secret: bytes) -> Iterator[bytes]:
-    if len(secret) < SHORTEST:
-        return
     raw = secret.translate(None, LINE_ENDS)
+    if len(raw) < SHORTEST:
+        return
     yield raw
     if b" " in raw:
         yield raw.replace(b" ", b"+")  # as HTML forms send it

@@ -18,8 +18,10 @@ from tests.unit.agent.commands_cases import CASES, STATUSES, WAITING, hoped
 COMMANDS = sorted(CASES)
 
 
-def test_every_program_of_the_image_is_tested() -> None:
+def test_every_program_of_the_image_is_tested_and_described() -> None:
     assert set(NAMES) == {*CASES, "al-exit"}
+    described = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    assert [name for name in NAMES if f"`{name}" not in described] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -132,13 +132,17 @@ def test_one_agent_that_hangs_delays_no_other(host: Path) -> None:
 
 def test_scale_of_agent_and_project_and_first_in_first_out(tmp_path: Path) -> None:
     release(tmp_path, 1, {"a": "manual = true\nscale = 2", "b": "manual = true\nscale = 3"}, "scale = 3")
-    behave(tmp_path, _all={"seconds": 0.03})
+    behave(tmp_path, _all={"seconds": 60})  # each holds its place until it is ended below
 
     async def scenario() -> list[str]:
         async with FakeLauncher(tmp_path), running(tmp_path) as daemon:
             order = [await daemon.start(agent) for agent in "aaaaabbbbb"]
-            for run in order:
-                await daemon.end_of(run)
+            for ended in range(len(order)):
+                under_way = min(3, len(order) - ended)
+                await until(lambda wanted=ended + under_way: len(ledger(tmp_path, "start")) == wanted)
+                oldest = ledger(tmp_path, "start")[ended]["run"]
+                await daemon.ask("POST", f"/runs/{oldest}/kill")
+                await daemon.end_of(oldest)
             return order
 
     order = asyncio.run(scenario())
