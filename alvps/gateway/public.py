@@ -7,19 +7,30 @@ from functools import lru_cache
 from typing import Any
 
 from sanic import Request
+from sanic.exceptions import RequestCancelled
 from sanic.response import HTTPResponse
 
 from alvps.daemon.operator import Operator
-from alvps.gateway.answers import Errors, answer
+from alvps.gateway.answers import Errors, answer, failure
 from alvps.gateway.serve import Application, application
 
 LONGEST = 64  # characters of a path that is looked up quickly
 
 
+class PublicErrors(Errors):
+    """As everywhere, but whoever hangs up in the middle of a request does not write a line to our log by it."""
+
+    def default(self, request: Request, exception: Exception) -> HTTPResponse:
+        """The answer to an exception that no handler took."""
+        if isinstance(exception, RequestCancelled):
+            return failure("the client is gone", 499)  # nobody reads it; Sanic wants one
+        return super().default(request, exception)
+
+
 def public_app(operator: Operator, *parts: Callable[[Application], None]) -> Application:
     """The application on the public listener: its health, and what the parts add."""
     app = application("alvps-public", max_body=1 << 20, answer_within=30)
-    app.error_handler = Errors()
+    app.error_handler = PublicErrors()
     _remember_little(app)
     _announce_nothing(app)
 

@@ -142,7 +142,7 @@ async def _unread(request: Request, response: HTTPResponse) -> HTTPResponse | No
         stream.request_body = None
         _hang_up(request)
         return response
-    if stream.request_body is not True or stream.request_bytes <= SHORT:
+    if not stream.request_body or (stream.request_body is True and stream.request_bytes <= SHORT):
         return response
     _hang_up(request)
     await request.respond(response)

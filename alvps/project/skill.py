@@ -91,7 +91,7 @@ def _hostile(events: Any) -> tuple[int, str] | None:
     for count, event in enumerate(events):
         kind = type(event).__name__
         line = event.start_mark.line
-        if kind == "AliasEvent" or getattr(event, "anchor", None) is not None:
+        if getattr(event, "anchor", None) is not None:  # an alias has its anchor's name, too
             return line, "anchors and aliases (& and *) are not allowed; allowed: the value itself"
         if getattr(event, "tag", None) is not None:
             return line, f"the tag {plain(str(event.tag))[:60]} is not allowed; allowed: plain values"

@@ -187,8 +187,12 @@ async def deliver(port: int, type_: str, body: bytes, headers: Pairs | None = No
 
 
 @contextlib.asynccontextmanager
-async def doors(options: Options, operator: Operator, **parts: Any) -> AsyncIterator[None]:
-    """The control API and the public listener, with deliveries."""
+async def doors(
+    options: Options, operator: Operator, seen: list[Operator] | None = None, **parts: Any
+) -> AsyncIterator[None]:
+    """The control API and the public listener, with deliveries. `seen` is given the operator."""
+    if seen is not None:
+        seen.append(operator)
     intake = Intake(operator.engine)
     control = control_app(operator)
     add_deliveries(control, Deliveries(operator.engine, intake))

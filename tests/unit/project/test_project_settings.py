@@ -215,3 +215,16 @@ AGENT_CASES = [
 @pytest.mark.parametrize(("agent", "expected"), AGENT_CASES)
 def test_what_is_wrong_with_an_agents_settings(tmp_path: Path, agent: str, expected: str) -> None:
     assert said(project(tmp_path, agent=f"{SOUND}{agent}\n")) == [f"agent: {expected}"]
+
+
+def test_what_is_in_both_files_is_wrong_in_the_one_that_counts(tmp_path: Path) -> None:
+    root = project(tmp_path, "scale = 2\ndefaultAgentScale = 1\n", local="defaultAgentScale = 3\n")
+    assert said(root) == [
+        ".env.toml: defaultAgentScale: 3 is more than the project's scale; allowed: 0 to 2",
+    ]
+
+
+def test_what_is_missing_in_a_table_of_both_files_is_missing_in_the_shared_one(tmp_path: Path) -> None:
+    local = '[models.x]\nmodel = "m"\n'
+    (line,) = said(project(tmp_path, '[models.x]\nthinkingLevel = "off"\n', local=local))
+    assert line.startswith("config.toml: models.x.provider: missing")

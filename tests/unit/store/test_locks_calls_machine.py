@@ -179,7 +179,8 @@ class LocksAndCalls(RuleBasedStateMachine):
 
     @rule(number=PICK, key=KEYS, ttl=TTL, late=st.integers(0, 5))
     def acquire(self, number: int, key: str, ttl: int, late: int) -> None:
-        run = self.pick(number, *ACTIVE)
+        own = self.held(key)
+        run = own.run if own and number % 3 == 0 else self.pick(number, *ACTIVE)
         row = self.model.runs.get(run)
         attempt = (row.attempt if row else 1) - (late == 5)
         work = self.store.submit(locks.acquire, key=key, run=run, attempt=attempt, ttl_ms=ttl, now=self.now)
