@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from sys import byteorder
 
 from alvps.agent.needles import LINE_ENDS
 from alvps.agent.views import View, views
@@ -67,7 +68,7 @@ class Masker:
             return
         middle = (len(form) - _INDEXED) // 2  # beginnings are alike more often: "ghp_", "eyJhbGciOi"
         for offset in range(middle, middle + 4):
-            word = memoryview(form)[offset : offset + 4].cast("I")[0]
+            word = int.from_bytes(form[offset : offset + 4], byteorder)  # as `cast("I")` reads it
             self._words.setdefault(word, []).append((form, offset))
 
     def _advance(self, data: bytes, *, final: bool) -> bytes:

@@ -5,9 +5,10 @@ so a form needs no variants for those. Base64 of a secret in the middle of somet
 alignments; the characters that it shares with its neighbours (up to 4 bits of the secret at either end) are not part of
 the form.
 
-Not found: values under 4 bytes, line ends not counted (they would blacken half of every log), parts of a value other than
-its lines and pieces of `PIECE` bytes, two encodings on top of each other (base64 of hex), dumps with offsets between the
-bytes, and escaped text directly behind a lone backslash or percent sign, which read together mean something else.
+Not found: values under 4 bytes, line ends not counted (they would blacken half of every log), parts of a value other
+than its lines and pieces of `PIECE` bytes, two encodings on top of each other (base64 of hex), dumps with offsets
+between the bytes, and escaped text directly behind a lone backslash or percent sign, which read together mean
+something else.
 """
 
 from __future__ import annotations

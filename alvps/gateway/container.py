@@ -25,7 +25,7 @@ from alvps.gateway.fields import parsed
 from alvps.gateway.serve import Application, application
 from alvps.store.runs import Run, RunOver
 
-MAX_BODY = 2 << 20  # bytes; a value of 1 MiB has room to be written as JSON
+MAX_BODY = (6 << 20) + (64 << 10)  # bytes; a value of 1 MiB of which JSON escapes every byte as six characters
 TOGETHER = 32 << 20  # bytes of all bodies that are being read
 DROP = 16 << 20  # bytes that are taken of a body that is too large, before it is answered
 DROP_WITHIN = 2.0  # seconds
