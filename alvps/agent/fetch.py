@@ -36,6 +36,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
 
     max_redirections = REDIRECTS
     max_repeats = 2
+    http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302  # from Python 3.11 on it is there
 
     def redirect_request(  # noqa: PLR0917 - as the standard library has it
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -43,7 +44,8 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
         if new.scheme not in ("http", "https") or (old.scheme, new.scheme) == ("https", "http"):
             raise Failed(f"{shown(req.full_url)} leads to {shown(newurl)}, which is not followed")
-        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        # 308 differs from 307 only in being permanent (RFC 9110, 15.4.9), and Python 3.10 does not know it.
+        following = super().redirect_request(req, fp, 307 if code == 308 else code, msg, headers, newurl)
         if following is not None and (old.scheme, old.netloc) != (new.scheme, new.netloc):
             following.headers = {}
         return following

@@ -16,7 +16,7 @@ TIMEOUT_GRACE = 5.0  # the same when the time is over: the daemon's own backstop
 # Python ignores these two at its start, and a child would inherit that.
 _RESET = (*WATCHED, signal.SIGPIPE, signal.SIGXFSZ)
 
-_sessions: list[int] = []  # every session that was begun here
+_left: list[int] = []  # sessions whose first process has ended, and where others may go on
 
 
 class Ended:
@@ -80,17 +80,18 @@ def run(
         return Ended(outcome.NOT_EXECUTABLE, started=False)
     finally:
         os.close(descriptors[0])
-    _sessions.append(child)
     ended = _watch(child, started, started + timeout)
-    if not leave:
+    if leave:
+        _left.append(child)
+    else:
         _send(child, signal.SIGKILL)
     return ended
 
 
 def end_all() -> None:
-    """SIGKILL for everything else in the container. Anywhere but in one, only for what was begun here."""
+    """SIGKILL for everything else in the container. Anywhere but in one, only for what was left here."""
     if os.getpid() != 1:
-        for session in _sessions:
+        for session in _left:
             _send(session, signal.SIGKILL)
         return
     try:  # noqa: SIM105 - contextlib is not imported here, for start-up time

@@ -54,13 +54,14 @@ async def doors(options: Options, operator: Operator) -> AsyncIterator[None]:
     servers = Servers()
     try:
         intake = Intake(operator.engine)
+        public = public_app(operator, partial(add_webhooks, intake=intake))
+        await servers.start(public, handed_over("public") or [tcp_listener(*options.listen)])
+        inside = Inside(operator.engine)
+        await servers.start(container_app(inside), handed_over("runs") or [unix_listener(options.runs, mode=0o666)])
+        # The last: where it is, all are open.
         control = control_app(operator)
         add_deliveries(control, Deliveries(operator.engine, intake))
         await servers.start(control, [unix_listener(options.control)])
-        inside = Inside(operator.engine)
-        await servers.start(container_app(inside), handed_over("runs") or [unix_listener(options.runs, mode=0o666)])
-        public = public_app(operator, partial(add_webhooks, intake=intake))
-        await servers.start(public, handed_over("public") or [tcp_listener(*options.listen)])
         yield
     finally:
         await servers.stop()

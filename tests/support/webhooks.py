@@ -199,8 +199,8 @@ async def doors(
     public = public_app(operator, partial(add_webhooks, intake=intake, **parts))
     servers = Servers()
     try:
-        await servers.start(control, [unix_listener(options.control)])
         await servers.start(public, handed_over("public") or [tcp_listener(*options.listen)])
+        await servers.start(control, [unix_listener(options.control)])
         yield
     finally:
         await servers.stop()
