@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -14,6 +15,7 @@ BUG = 70  # sysexits.h, EX_SOFTWARE
 
 def main() -> None:
     """Run `al` with the process's arguments and exit."""
+    gc.set_threshold(50_000)  # looking through what imports make, again and again, is a twentieth of a short command
     sys.exit(run(sys.argv[1:]))
 
 

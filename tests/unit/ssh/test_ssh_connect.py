@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from alvps import __version__
 from alvps.errors import HostUnreachable, UsageError
 from alvps.ssh import Target, connect
 from tests.support.sshd import Agent, Proxy, Sshd, keygen, make_key
@@ -295,11 +296,13 @@ def test_the_direct_way_loads_no_more_than_it_needs(sshd: Sshd) -> None:
         "thread = threading.Thread(target=warm_up)\nthread.start()\n"
         "with connect(target) as c:\n    assert c.run(['true']).exit_code == 0\n"
         "thread.join()\n"
-        "print(sorted({'fabric', 'invoke', 'asyncio', 'asyncssh'} & set(sys.modules)))\n"
+        "dear = {'fabric', 'invoke', 'asyncio', 'asyncssh', 'importlib.metadata', 'zipfile'}\n"
+        "print(sorted(dear & set(sys.modules)))\n"
         "import fabric, invoke\nprint(fabric.Connection('x').host, invoke.__name__)\n"
+        "from importlib import metadata\nprint(metadata.version('click')[0], sys.modules['paramiko'].__version__)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\nx invoke\n"
+    assert done.stdout == f"[]\nx invoke\n8 al_{__version__}\n"
 
 
 def test_ctrl_c_ends_it_at_once(sshd: Sshd) -> None:
