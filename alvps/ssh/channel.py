@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import paramiko
     from typing_extensions import Self
 
+    from alvps.ssh.sending import Sending
+
 STDERR_KEPT = 64 << 10
 _READ_AHEAD = 256 << 10
 
@@ -34,9 +36,10 @@ class Channel:
 
     def __init__(self, channel: paramiko.Channel, lost: Lost, command: str) -> None:
         self._channel = channel
+        self._sending: Sending = channel.al_sending  # type: ignore[attr-defined]  # Hop.execute sets it
         self._lost = lost
         self._command = command
-        self.stdin: BinaryIO = cast("BinaryIO", _Stdin(channel, lost))
+        self.stdin: BinaryIO = cast("BinaryIO", _Stdin(channel, self._sending, lost))
         self.stdout: BinaryIO = cast("BinaryIO", io.BufferedReader(_Stdout(channel, lost), _READ_AHEAD))
         self.stderr = StderrTail(channel)
 
@@ -64,8 +67,8 @@ class Channel:
 
     def abort(self) -> None:
         """End every read, write and wait on the channel, those of other threads as well."""
-        with suppress(OSError, EOFError):  # paramiko tells the host, which may be gone
-            self._channel.close()
+        with suppress(OSError, EOFError):  # the host is told, which may be gone
+            self._sending.close()
 
     def close(self) -> None:
         """Close the channel; the host ends a command that still uses its streams. May be called more than once."""
@@ -122,9 +125,10 @@ class StderrTail:
 
 
 class _Stdin(io.RawIOBase):
-    def __init__(self, channel: paramiko.Channel, lost: Lost) -> None:
+    def __init__(self, channel: paramiko.Channel, sending: Sending, lost: Lost) -> None:
         super().__init__()
         self._channel = channel
+        self._sending = sending
         self._lost = lost
 
     def writable(self) -> bool:
@@ -136,7 +140,8 @@ class _Stdin(io.RawIOBase):
         sent = 0
         while sent < len(view):
             try:
-                count = self._channel.send(bytes(view[sent : sent + 32768]))
+                with self._sending.turn():
+                    count = self._channel.send(bytes(view[sent : sent + 32768]))
             except (OSError, EOFError) as error:
                 raise self._lost() from error
             if count == 0:
@@ -147,9 +152,9 @@ class _Stdin(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            if not self._channel.closed:
-                with suppress(OSError, EOFError):  # the connection has ended, and with it the stream
-                    self._channel.shutdown_write()
+            # What is suppressed: the connection has ended, and with it the stream.
+            with suppress(OSError, EOFError), self._sending.turn():
+                self._channel.shutdown_write()
 
     def __del__(self) -> None:
         """Not io's, which closes: garbage collection must not talk to the host, from whatever thread it runs in."""

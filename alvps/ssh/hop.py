@@ -14,6 +14,7 @@ from alvps.ssh.channel import Channel
 from alvps.ssh.dial import Wire, unreachable
 from alvps.ssh.known_hosts import HostKey
 from alvps.ssh.policy import StrictPolicy
+from alvps.ssh.sending import Sending
 from alvps.ssh.settings import Settings
 from alvps.ssh.target import Passphrase, Timeouts
 from alvps.ssh.transport import WatchedTransport
@@ -91,6 +92,7 @@ class Hop:
         """Start a line of shell. Raises HostUnreachable."""
         try:
             channel = self.transport.open_session()
+            channel.al_sending = Sending(channel)  # type: ignore[attr-defined]  # found there when the host closes it
             channel.exec_command(line)
         except _PARAMIKO_ERRORS as error:
             if not self.transport.is_active():

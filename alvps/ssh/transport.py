@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
 
+from alvps.ssh.sending import Sending
 from alvps.ssh.settings import Settings
 from alvps.ssh.target import Timeouts
 
@@ -160,8 +161,18 @@ def _handle_request(channel: Any, message: Message) -> None:
     channel._handle_request(message)  # noqa: SLF001  # the entry of paramiko's table that this one stands for
 
 
+def _handle_close(channel: Any, message: Message) -> None:
+    """The host's CLOSE, after what is being sent on the channel. Only one that runs a command sends anything."""
+    sending: Sending | None = getattr(channel, "al_sending", None)
+    if sending is None:
+        channel._handle_close(message)  # noqa: SLF001  # the entry of paramiko's table that this one stands for
+    else:
+        sending.close(by_host=True)
+
+
 # A command that a signal ended has no exit status (RFC 4254 6.10); paramiko drops the message that says so.
 WatchedTransport._channel_handler_table = {  # noqa: SLF001  # of this file's own class
     **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # noqa: SLF001  # paramiko's only hook
     MSG_CHANNEL_REQUEST: _handle_request,
+    MSG_CHANNEL_CLOSE: _handle_close,
 }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
+from paramiko.message import Message
 
 from alvps.errors import HostUnreachable
-from alvps.ssh import CommandTimeout, Connection
+from alvps.ssh import CommandTimeout, Connection, connect
+from alvps.ssh.channel import Channel
+from alvps.ssh.transport import WatchedTransport
 from tests.support.sshd import Sshd
 
 WORDS = st.lists(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20), max_size=5)
@@ -132,6 +137,61 @@ def test_many_commands_over_one_connection_at_once(connection: Connection) -> No
     for thread in threads:
         thread.join(30)
     assert results == {number: f"{number}\n".encode() for number in range(8)}
+
+
+def _data(channel: Channel, data: bytes) -> Message:
+    """A DATA message past what paramiko still lets out (RFC 4254, 5.2)."""
+    message = Message()
+    message.add_byte(bytes([MSG_CHANNEL_DATA]))
+    message.add_int(channel._channel.remote_chanid)
+    message.add_string(data)
+    return message
+
+
+@pytest.mark.parametrize("late", [MSG_CHANNEL_EOF, MSG_CHANNEL_DATA], ids=["EOF", "data"])
+@pytest.mark.parametrize("closer", ["the host", "we"])
+def test_nothing_is_sent_on_a_channel_after_its_close(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, late: int, closer: str
+) -> None:
+    """The thread that sends is held between making its message and sending it, until the channel has been closed."""
+    made, closed = threading.Event(), threading.Event()
+    sent: list[int] = []
+    send, handle = WatchedTransport._send_user_message, WatchedTransport._channel_handler_table[MSG_CHANNEL_CLOSE]
+
+    def send_late(self: WatchedTransport, message: Message) -> None:
+        if message.asbytes()[0] == late and threading.current_thread().name == "late":
+            made.set()
+            assert closed.wait(10)
+        sent.append(message.asbytes()[0])
+        send(self, message)
+
+    def handled(channel: object, message: Message) -> None:
+        handle(channel, message)
+        closed.set()
+
+    monkeypatch.setattr(WatchedTransport, "_send_user_message", send_late)
+    monkeypatch.setitem(WatchedTransport._channel_handler_table, MSG_CHANNEL_CLOSE, handled)
+    with connect(sshd.target()) as connection:
+        channel = connection.open(["sh", "-c", "read line"])
+
+        def last_words() -> None:
+            with contextlib.suppress(HostUnreachable):  # the channel is closed: it may say so, but not end the rest
+                channel.stdin.write(b"x")
+                channel.stdin.close()
+
+        thread = threading.Thread(target=last_words, name="late")
+        thread.start()
+        assert made.wait(10)
+        if closer == "the host":
+            connection._target.transport._send_user_message(_data(channel, b"\n"))  # ends the command
+        else:
+            channel.abort()
+            closed.set()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert late in sent
+        assert sent.index(MSG_CHANNEL_CLOSE) == len(sent) - 1
+        assert connection.run(["echo", "still there"]).stdout == b"still there\n"
 
 
 def test_writing_to_a_command_that_has_ended(connection: Connection) -> None:
