@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sanic import Request
@@ -11,6 +12,7 @@ from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
 from alvps.daemon.orders import NotNow, Unknown
+from alvps.daemon.views import Problem
 from alvps.errors import AlError
 from alvps.gateway.bodies import NoRoom, TooSlow
 from alvps.journal import get_logger
@@ -36,14 +38,17 @@ class Forbidden(AlError):
     """Whoever asks may not."""
 
 
-def answer(body: dict[str, Any], status: int = 200) -> HTTPResponse:
+def answer(body: Mapping[str, Any], status: int = 200) -> HTTPResponse:
     """An answer."""
     return HTTPResponse(json.dumps(body) + "\n", status=status, content_type="application/json")
 
 
 def failure(message: str, status: int, hint: str | None = None) -> HTTPResponse:
     """An answer that says what is wrong."""
-    return answer({"error": message} | ({"hint": hint} if hint else {}), status)
+    problem: Problem = {"error": message}
+    if hint:
+        problem["hint"] = hint
+    return answer(problem, status)
 
 
 class Errors(ErrorHandler):
