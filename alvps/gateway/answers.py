@@ -59,7 +59,9 @@ class Errors(ErrorHandler):
         if isinstance(exception, AlError):
             return failure(exception.message, _status(exception), exception.hint)
         if isinstance(exception, SanicException):
-            return failure(str(exception) or "the request cannot be answered", exception.status_code)
+            response = failure(str(exception) or "the request cannot be answered", exception.status_code)
+            response.headers.update(exception.headers)  # a 405 has to say which methods there are
+            return response
         log.error("request failed", path=getattr(request, "path", None), exc_info=exception)
         return failure("an error inside the daemon; its log says more", 500, "al logs --daemon")
 

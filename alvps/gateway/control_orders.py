@@ -11,7 +11,8 @@ from alvps.gateway.fields import Count, Text
 from alvps.gateway.routes import Accepted, Unavailable
 
 MAX_PROMPT = 256 << 10  # bytes of UTF-8
-MAX_NAME = 4096  # bytes of UTF-8
+MAX_NAME = 256  # bytes of UTF-8
+MAX_PATH = 4096  # bytes of UTF-8
 MAX_WAIT = 3600  # seconds
 MAX_LIST = 1000
 LIST = 20  # what is given of a list unless more is asked for
@@ -118,7 +119,7 @@ class Reloaded(TypedDict):
 class BackupBody(TypedDict):
     """Where to; null: a new file in the folder `backups` beside the store."""
 
-    path: Annotated[str | None, Text(MAX_NAME)]
+    path: Annotated[str | None, Text(MAX_PATH)]
 
 
 class Copied(TypedDict):

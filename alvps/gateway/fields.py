@@ -77,7 +77,9 @@ class Whole:
     most: int
 
     def check(self, value: Any, name: str) -> int:
-        """See Rule."""
+        """See Rule. To JSON, 60.0 is a whole number too."""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not self.least <= value <= self.most:
             raise BadRequest(f"the field {name!r} must be a whole number from {self.least} to {self.most}")
         return value

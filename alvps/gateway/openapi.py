@@ -90,12 +90,17 @@ def _operation(route: Route, door: DoorName, named: Named) -> dict[str, Any]:
 
 
 def _webhook(named: Named) -> dict[str, Any]:
+    responses = _responses(webhooks.ANSWERS, webhooks.FAILS, named)
+    for name, (meaning, statuses) in webhooks.HEADERS.items():
+        for status in statuses:
+            headers = responses[str(status)].setdefault("headers", {})
+            headers[name] = {"description": meaning, "schema": {"type": "string"}}
     return {
         "operationId": "webhook",
         "summary": "A delivery of a webhook's provider, signed as that one signs. Answered when it is on the disk.",
         "parameters": _names(webhooks.PATH),
         "requestBody": {"required": True, "content": {"*/*": {"schema": {}}}},
-        "responses": _responses(webhooks.ANSWERS, webhooks.FAILS, named),
+        "responses": responses,
     }
 
 

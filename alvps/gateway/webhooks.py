@@ -31,6 +31,10 @@ RETRY = 10  # seconds, when too much comes at once
 
 PATH = "/webhooks/<type_:str>"
 ANSWERS: dict[int, tuple[Any, ...]] = {200: (Taken,), 503: (Full, Problem)}
+HEADERS = {  # of answers, by status
+    NAME: ("What the delivery is called in `al webhooks show`.", (200, 400, 503)),
+    "retry-after": ("Seconds after which it is worth sending it again.", (429, 503)),
+}
 FAILS = (400, 401, 404, 408, 413, 429, 500)
 
 log = get_logger()
