@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 SEED = 20261123  # the same requests each time
 WITHIN = 120.0  # seconds
@@ -28,16 +30,20 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 400, 401, 404, 413, 
 """
 
 
+Answers = dict[str, set[int]]  # the statuses with which each operation ("GET /status") was answered
+
+
 async def attack(
     folder: Path, document: dict[str, Any], port: int, *, token: str | None = None, examples: int = 20
-) -> tuple[int, str]:
-    """Schemathesis's exit code and what it printed. In `folder` is what it needs; the gateway listens on the port."""
+) -> Answers:
+    """Send everything; fails with what Schemathesis prints. In `folder` is what it needs, on the port the gateway."""
     file = folder / "openapi.json"
     file.write_text(json.dumps(document))
     (folder / "schemathesis.toml").write_text(SETTINGS)
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("schemathesis")), "run", str(file), "--url", f"http://127.0.0.1:{port}"),
         *("--checks", "all", "--max-examples", str(examples), "--seed", str(SEED), "--generation-database", "none"),
+        *("--report", "har", "--report-har-path", str(folder / "all.har")),
         *("--no-color", "--continue-on-failure", "--suppress-health-check", "all", "--request-timeout", "20"),
         *(("--header", f"Authorization: Bearer {token}") if token else ()),
         cwd=folder,
@@ -50,7 +56,18 @@ async def attack(
     except BaseException:
         process.kill()
         raise
-    return await process.wait(), output.decode()
+    assert await process.wait() == 0, output.decode()
+    return _answers(document, json.loads((folder / "all.har").read_bytes()))
+
+
+def _answers(document: dict[str, Any], har: dict[str, Any]) -> Answers:
+    patterns = {path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in document["paths"]}
+    found: Answers = {}
+    for entry in har["log"]["entries"]:
+        asked = urlsplit(entry["request"]["url"]).path
+        path = next((path for path, pattern in patterns.items() if pattern.fullmatch(asked)), asked)
+        found.setdefault(f"{entry['request']['method']} {path}", set()).add(entry["response"]["status"])
+    return found
 
 
 @contextlib.asynccontextmanager
