@@ -24,10 +24,10 @@ def copy(source: Path, target: Path) -> int:
     """
     if not target.is_absolute():
         raise BackupFailed(f"{target} is not an absolute path")
-    temporary = target.with_name(f".{target.name}.new") if target.name else target
     try:
         if os.path.lexists(target):
             raise _exists(target)
+        temporary = target.with_name(f".{target.name}.new")
         target.parent.mkdir(mode=0o700, exist_ok=True)
         temporary.unlink(missing_ok=True)  # of a daemon that was killed over it
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -25,7 +25,7 @@ DOORS: tuple[DoorName, ...] = ("control", "runs", "public")
 # What everybody is told. Another route is in one of these sets, or it refuses whoever does not say who he is.
 OPEN_TO_RUNS = {("GET", "/health")}
 OPEN_TO_THE_WORLD = {("GET", "/health"), ("GET", "/ready")}
-BODIES = (b"", b"{}", b'{"agent": "dev"}', b"x" * 100_000)
+BODIES = (b"", b"{}", b"{", b'{"agent": "dev"}', b"x" * 100_000)  # whatever it is, it is not looked at
 Routes = set[tuple[str, str]]
 
 
@@ -127,6 +127,7 @@ async def tokens(host: Path, daemon: Running, launcher: FakeLauncher, dev: Guest
         "a made up one": f"{dev.run}.1.{'0' * 64}",
         "one character changed": dev.token[:-1] + ("0" if dev.token[-1] != "0" else "1"),
         "of another attempt": mint(dev.run, 2),
+        "of an attempt before the first": mint(dev.run, 0),
         "of a run that is over": ended.token,
         "of a run that waits": mint(waits, 1),
         "of a run that never was": mint("0" * 16, 1),
@@ -145,14 +146,15 @@ def test_every_route_of_runs_wants_the_token_of_a_run_under_way(host: Path) -> N
             missing = ["", "Authorization: \r\n", "Authorization: Bearer \r\n", "Authorization: Basic eDp5\r\n"]
             missing.append(f"Authorization: Bearer {dev.token}\r\n" * 2)
             for method, path in asked:
-                for raw in BODIES:
+                with_secret = f"{filled(path)}?secret={dev.token}"  # the query is no place for it
+                for raw in (*BODIES, b"x" * 2_000_000):
                     for head in missing:
-                        found, _ = await exchange(host / "run" / "runs.sock", method, filled(path), raw, head)
-                        assert found == 401, (method, path, head)
+                        status, answer = await exchange(host / "run" / "runs.sock", method, with_secret, raw, head)
+                        assert (status, answer["error"]) == (401, "missing or malformed secret"), (method, path, head)
                 for name, token in bad.items():
                     head = f"Authorization: Bearer {token}\r\n"
-                    found = await exchange(host / "run" / "runs.sock", method, filled(path), b"{}", head)
-                    assert found == (403, {"error": "invalid secret"}), (method, path, name)
+                    refused = await exchange(host / "run" / "runs.sock", method, filled(path), b"{}", head)
+                    assert refused == (403, {"error": "invalid secret"}), (method, path, name)
             assert everything(host) == before
 
     asyncio.run(scenario())
