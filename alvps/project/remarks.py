@@ -1,7 +1,7 @@
 """What is right by itself and will not work, or not as it is meant: Dockerfiles for another base, a hidden folder.
 
-`al push` and `al doctor` say it. What is fatal keeps a push from being sent; it is no part of loading a project, which a
-host does too, with releases that were built long ago.
+`al push` and `al doctor` say it. What is fatal keeps a push from being sent. It is no part of loading a project, which
+a host does with releases that were built long ago.
 """
 
 from __future__ import annotations
