@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Literal
+from typing import Literal, cast
 
 from alvps.daemon import views
 from alvps.daemon.engine import Engine
@@ -124,7 +124,7 @@ def _summary(row: Delivery) -> views.Delivery:
 
 
 def _outcome(outcome: Outcome) -> views.Outcome:
-    return {**_decision(outcome.decision), "state": outcome.state}
+    return {**_decision(outcome.decision), "state": cast("views.State | None", outcome.state)}
 
 
 def _decision(decision: Decision) -> views.Decision:

@@ -63,8 +63,8 @@ class Status:
         return {
             "run": row.run,
             "agent": row.agent,
-            "trigger": row.trigger,
-            "state": row.state,
+            "trigger": cast("views.TriggerName", row.trigger),
+            "state": cast("views.State", row.state),
             "attempt": row.attempt,
             "queued": iso(row.queued),
             "started": iso(row.started),
@@ -194,7 +194,7 @@ def _last(row: Run | None) -> views.LastRun | None:
         return None
     return {
         "run": row.run,
-        "state": row.state,
+        "state": cast("views.State", row.state),
         "result": row.reason,
         "exit_code": row.exit_code,
         "finished": iso(row.finished),

@@ -10,6 +10,9 @@ from typing import Any, Literal, NewType, TypedDict
 # ISO 8601 in UTC with Z and whole seconds, as `status.iso` makes it: "2026-11-23T07:00:00Z".
 Time = NewType("Time", str)
 
+State = Literal["queued", "starting", "running", "completed", "rerun", "failed", "timed-out", "killed", "lost"]
+TriggerName = Literal["schedule", "manual", "webhook", "agent"]
+
 
 class _Problem(TypedDict):
     error: str
@@ -19,6 +22,12 @@ class Problem(_Problem, total=False):
     """What is wrong, and what to do about it."""
 
     hint: str
+
+
+class Alive(TypedDict):
+    """Somebody is at home."""
+
+    status: Literal["ok"]
 
 
 class Usage(TypedDict):
@@ -39,8 +48,8 @@ class Run(TypedDict):
 
     run: str
     agent: str
-    trigger: str
-    state: str
+    trigger: TriggerName
+    state: State
     attempt: int
     queued: Time
     started: Time | None
@@ -92,7 +101,7 @@ class LastRun(TypedDict):
     """The run of an agent that finished last."""
 
     run: str
-    state: str
+    state: State
     result: str | None
     exit_code: int | None
     finished: Time | None
@@ -192,7 +201,7 @@ class Decision(TypedDict):
 class Outcome(Decision):
     """A decision, and the state of its run; null if there is none, or it is forgotten."""
 
-    state: str | None
+    state: State | None
 
 
 class WholeDelivery(Delivery):

@@ -36,12 +36,6 @@ class Ask:
     run: Run
 
 
-class Alive(TypedDict):
-    """Somebody is at home."""
-
-    status: Literal["ok"]
-
-
 class Done(TypedDict):
     """It is in the store."""
 
@@ -137,10 +131,6 @@ class CallRunning(TypedDict):
     status: Literal["running"]
 
 
-class NothingBody(TypedDict):
-    """Nothing."""
-
-
 class StatusBody(TypedDict):
     """How the run gets on, for people; made one line."""
 
@@ -185,7 +175,7 @@ class Killed(TypedDict):
     killed: Literal[True]
 
 
-async def health(_ask: Ask) -> Alive:
+async def health(_ask: Ask) -> views.Alive:
     """Whether the daemon is there."""
     return {"status": "ok"}
 
@@ -239,7 +229,7 @@ async def check(ask: Ask, call: str, query: CallQuery) -> CallCompleted | CallFa
     return {"status": "running"}
 
 
-async def rerun(ask: Ask, body: NothingBody) -> Done:  # noqa: ARG001 - that nothing is sent is checked
+async def rerun(ask: Ask) -> Done:
     """Note that the run wants to run again."""
     await ask.inside.signals.rerun(ask.run)
     return {"ok": True}

@@ -11,8 +11,8 @@ from alvps import __version__
 from alvps.daemon.views import Problem
 from alvps.gateway import container, control, public, webhooks
 from alvps.gateway.fields import Fields, Schema
-from alvps.gateway.routes import Route, says, signature
-from alvps.gateway.shapes import Named, fields_of, schema_of
+from alvps.gateway.routes import Route, says, sent, signature
+from alvps.gateway.shapes import Named, schema_of
 
 DoorName = Literal["control", "runs", "public"]
 JSON = "application/json"
@@ -66,27 +66,26 @@ def template(path: str) -> str:
 
 
 def _operation(route: Route, door: DoorName, named: Named) -> dict[str, Any]:
-    said = signature(route.does)
+    body, query = sent(route)
     known = door == "runs" and route.auth
     found: dict[str, Any] = {
         "operationId": route.does.__name__,
         "summary": says(route.does),
-        "parameters": [*_names(route.path), *(_query(fields_of(said.query)) if said.query else ())],
+        "parameters": [*_names(route.path), *(_query(query) if query else ())],
     }
-    if said.body:
-        fields = fields_of(said.body)
-        found["requestBody"] = {"required": fields.needed, "content": {JSON: {"schema": fields.schema}}}
+    if body:
+        found["requestBody"] = {"required": body.needed, "content": {JSON: {"schema": body.schema}}}
     fails = {*route.fails, 500}
-    if said.body or said.query:
+    if body or query:
         fails.add(400)
-    if said.body or door != "public":
+    if body or door != "public":
         fails |= {413, 503}
     if door == "runs":
         fails.add(408)
     if known:
         found["security"] = [{TOKEN: []}]
         fails |= {401, 403}
-    return found | {"responses": _responses(said.answers, fails, named)}
+    return found | {"responses": _responses(signature(route.does).answers, fails, named)}
 
 
 def _webhook(named: Named) -> dict[str, Any]:

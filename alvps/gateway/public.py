@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from sanic import Request
 from sanic.exceptions import RequestCancelled
 from sanic.response import HTTPResponse
 
 from alvps.daemon.operator import Operator
+from alvps.daemon.views import Alive
 from alvps.gateway.answers import Errors, failure
 from alvps.gateway.routes import Route, Unavailable, mount
 from alvps.gateway.serve import Application, application
 
 LONGEST = 64  # characters of a path that is looked up quickly
-
-
-class Alive(TypedDict):
-    """The daemon is at work, whatever else is not."""
-
-    status: Literal["ok"]
 
 
 class Ready(TypedDict):

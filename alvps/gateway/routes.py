@@ -24,6 +24,7 @@ from alvps.gateway.serve import Application
 from alvps.gateway.shapes import fields_of, union
 
 T = TypeVar("T")
+NOTHING = Fields(())
 Handler = Callable[..., Awaitable[object]]
 
 
@@ -107,6 +108,17 @@ def signature(handler: Handler) -> Signature:
     return Signature(hints.get("body"), hints.get("query"), answers)
 
 
+def sent(route: Route) -> tuple[Fields | None, Fields | None]:
+    """What the body and the query of a request may have; None for what is not looked at.
+
+    Where nothing can be said nothing may be: who sends {"agent": "dev"} to POST /pause does not mean all agents.
+    """
+    said = signature(route.does)
+    body = fields_of(said.body) if said.body else NOTHING if route.method == "POST" else None
+    query = fields_of(said.query) if said.query else NOTHING if route.auth else None
+    return body, query
+
+
 def says(handler: Handler) -> str:
     """What a handler does, in its own words."""
     return inspect.getdoc(handler) or ""
@@ -126,16 +138,17 @@ NAME = str.maketrans("/<:>", "____")
 
 def _handler(route: Route, door: Door) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
     said = signature(route.does)
-    body_fields = fields_of(said.body) if said.body else None
-    query_fields = fields_of(said.query) if said.query else None
+    body, query = sent(route)
 
     async def handle(request: Request, **given: Any) -> HTTPResponse:
         who = await door.admit(request, route)
         raw = await door.read(request)
-        if query_fields:
-            given["query"] = query_fields.read(_query(request))
-        if body_fields:
-            given["body"] = _body(body_fields, raw)
+        asked = query.read(_query(request)) if query else None
+        fields = _body(body, raw) if body else None
+        if said.query:
+            given["query"] = asked
+        if said.body:
+            given["body"] = fields
         return await _answer(await route.does(who, **given), large=route.large)
 
     return handle

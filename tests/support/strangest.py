@@ -34,7 +34,7 @@ Answers = dict[str, set[int]]  # the statuses with which each operation ("GET /s
 
 
 async def attack(
-    folder: Path, document: dict[str, Any], port: int, *, token: str | None = None, examples: int = 20
+    folder: Path, document: dict[str, Any], port: int, *, token: str | None = None, examples: int = 50
 ) -> Answers:
     """Send everything; fails with what Schemathesis prints. In `folder` is what it needs, on the port the gateway."""
     file = folder / "openapi.json"

@@ -8,14 +8,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from unittest import mock
 
 import pytest
 
-from alvps.daemon import gateway_secrets
+from alvps.daemon import gateway_secrets, views
 from alvps.daemon.waiters import Waiters
-from alvps.store import backup
+from alvps.store import backup, runs
 from alvps.store.backup import BackupFailed
 from tests.support.daemon_rig import Running, ask, behave, guest, release, running
 from tests.support.fake_launcher import FakeLauncher
@@ -75,6 +75,10 @@ def all_succeeded(document: dict[str, Any], answers: Answers) -> bool:
     """Whether every operation was carried out at least once: else little was tried."""
     wanted = {f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations}
     return {operation for operation, statuses in answers.items() if statuses & {200, 202}} == wanted
+
+
+def test_the_words_of_the_document_are_those_of_the_store() -> None:
+    assert get_args(views.State) == (*runs.LIVE, *runs.TERMINAL)
 
 
 def test_the_control_api(host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
