@@ -11,7 +11,7 @@ from alvps import __version__
 from alvps.daemon.views import Problem
 from alvps.gateway import container, control, public, webhooks
 from alvps.gateway.fields import Fields, Schema
-from alvps.gateway.routes import Route, says, sent, signature
+from alvps.gateway.routes import Route, contract, says
 from alvps.gateway.shapes import Named, schema_of
 
 DoorName = Literal["control", "runs", "public"]
@@ -66,26 +66,26 @@ def template(path: str) -> str:
 
 
 def _operation(route: Route, door: DoorName, named: Named) -> dict[str, Any]:
-    body, query = sent(route)
+    said = contract(route)
     known = door == "runs" and route.auth
     found: dict[str, Any] = {
         "operationId": route.does.__name__,
         "summary": says(route.does),
-        "parameters": [*_names(route.path), *(_query(query) if query else ())],
+        "parameters": [*_names(route.path), *(_query(said.query) if said.query else ())],
     }
-    if body:
-        found["requestBody"] = {"required": body.needed, "content": {JSON: {"schema": body.schema}}}
+    if said.body:
+        found["requestBody"] = {"required": said.body.needed, "content": {JSON: {"schema": said.body.schema}}}
     fails = {*route.fails, 500}
-    if body or query:
+    if said.body or said.query:
         fails.add(400)
-    if body or door != "public":
+    if said.body or door != "public":
         fails |= {413, 503}
     if door == "runs":
         fails.add(408)
     if known:
         found["security"] = [{TOKEN: []}]
         fails |= {401, 403}
-    return found | {"responses": _responses(signature(route.does).answers, fails, named)}
+    return found | {"responses": _responses(said.answers, fails, named)}
 
 
 def _webhook(named: Named) -> dict[str, Any]:

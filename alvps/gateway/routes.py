@@ -25,6 +25,7 @@ from alvps.gateway.shapes import fields_of, union
 
 T = TypeVar("T")
 NOTHING = Fields(())
+NAME = str.maketrans("/<:>", "____")  # for what Sanic takes as a name
 Handler = Callable[..., Awaitable[object]]
 
 
@@ -77,11 +78,12 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """What a handler says about itself. `answers`: types by status."""
+class Contract:
+    """What a route is sent and what it answers. None is what is not looked at; `answers` are types by status."""
 
-    body: type | None
-    query: type | None
+    body: Fields | None
+    query: Fields | None
+    takes: tuple[str, ...]  # of the two, what its handler is given
     answers: Mapping[int, tuple[Any, ...]]
 
 
@@ -95,28 +97,27 @@ class Door(Protocol):
         """The body. Raises an error for one that is too large."""
 
 
-def signature(handler: Handler) -> Signature:
-    """What a handler is sent, and what it answers."""
-    hints = get_type_hints(handler)
+def contract(route: Route) -> Contract:
+    """What the signature of the route's handler says.
+
+    Where nothing can be said nothing may be: who sends {"agent": "dev"} to POST /pause does not mean all agents.
+    """
+    hints = get_type_hints(route.does)
+    body = fields_of(hints["body"]) if "body" in hints else NOTHING if route.method == "POST" else None
+    query = fields_of(hints["query"]) if "query" in hints else NOTHING if route.auth else None
+    takes = tuple(name for name in ("body", "query") if name in hints)
+    return Contract(body, query, takes, _answers(hints["return"]))
+
+
+def _answers(given: Any) -> Mapping[int, tuple[Any, ...]]:
     answers: dict[int, tuple[Any, ...]] = {}
-    for kind in union(hints["return"]):
+    for kind in union(given):
         reply = get_origin(kind)
         if isinstance(reply, type) and issubclass(reply, Reply):
             answers[reply.status] = union(*get_args(kind))
         else:
             answers[200] = (*answers.get(200, ()), kind)
-    return Signature(hints.get("body"), hints.get("query"), answers)
-
-
-def sent(route: Route) -> tuple[Fields | None, Fields | None]:
-    """What the body and the query of a request may have; None for what is not looked at.
-
-    Where nothing can be said nothing may be: who sends {"agent": "dev"} to POST /pause does not mean all agents.
-    """
-    said = signature(route.does)
-    body = fields_of(said.body) if said.body else NOTHING if route.method == "POST" else None
-    query = fields_of(said.query) if said.query else NOTHING if route.auth else None
-    return body, query
+    return answers
 
 
 def says(handler: Handler) -> str:
@@ -133,23 +134,18 @@ def mount(app: Application, routes: Sequence[Route], door: Door, *, stream: bool
         )
 
 
-NAME = str.maketrans("/<:>", "____")
-
-
 def _handler(route: Route, door: Door) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
-    said = signature(route.does)
-    body, query = sent(route)
+    said = contract(route)
 
-    async def handle(request: Request, **given: Any) -> HTTPResponse:
+    async def handle(request: Request, **names: str) -> HTTPResponse:
         who = await door.admit(request, route)
         raw = await door.read(request)
-        asked = query.read(_query(request)) if query else None
-        fields = _body(body, raw) if body else None
-        if said.query:
-            given["query"] = asked
-        if said.body:
-            given["body"] = fields
-        return await _answer(await route.does(who, **given), large=route.large)
+        asked = {
+            "query": said.query.read(_query(request)) if said.query else None,
+            "body": said.body.read(_body(raw, empty=not said.body.needed)) if said.body else None,
+        }
+        found = await route.does(who, **names, **{name: asked[name] for name in said.takes})
+        return await _answer(found, large=route.large)
 
     return handle
 
@@ -163,17 +159,17 @@ async def _answer(found: Any, *, large: bool) -> HTTPResponse:
     return answer(found)
 
 
-def _body(fields: Fields, raw: bytes) -> dict[str, Any]:
-    """The fields of a body; nothing is an empty object where nothing is needed. Raises BadRequest, TooLarge."""
-    if not raw and not fields.needed:
-        return fields.read({})
+def _body(raw: bytes, *, empty: bool) -> dict[str, Any]:
+    """A JSON object; if it may be `empty`, nothing is one. Raises BadRequest."""
+    if empty and not raw:
+        return {}
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise BadRequest("the body is not a JSON object")
-    return fields.read(body)
+    return body
 
 
 def _query(request: Request) -> dict[str, str]:
