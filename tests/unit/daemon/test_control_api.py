@@ -231,6 +231,9 @@ def test_alive_and_ready_are_two_things(host: Path, monkeypatch: pytest.MonkeyPa
             assert await seen(daemon) == (alive, (503, {"ready": False}))
             status, answer = await ask(host, "GET", "/ready")
             assert (status, answer["reasons"]) == (503, ["Docker does not answer"])
+            launcher.docker = True  # the launcher knows, and its line to the daemon has not said so yet
+            status, answer = await ask(host, "GET", "/ready")
+            assert (status, answer["reasons"]) == (503, ["no run can start: Docker does not answer"])
             launcher.docker_is(True)
             await until(lambda: "Docker" not in daemon.told.messages[-1])
             assert await seen(daemon) == (alive, (200, {"ready": True}))
