@@ -12,7 +12,7 @@ from alvps.daemon.views import Problem
 from alvps.gateway import container, control, public, webhooks
 from alvps.gateway.fields import Fields, Schema
 from alvps.gateway.routes import Route, contract, says
-from alvps.gateway.shapes import Named, schema_of
+from alvps.gateway.shapes import Named, components, schema_of
 
 DoorName = Literal["control", "runs", "public"]
 JSON = "application/json"
@@ -48,15 +48,15 @@ def document(door: DoorName) -> dict[str, Any]:
     if door == "public":
         paths[template(webhooks.PATH)] = {"post": _webhook(named)}
     about, where = ABOUT[door]
-    components: dict[str, Any] = {"schemas": dict(sorted(named.items()))}
+    common: dict[str, Any] = {"schemas": components(named)}
     if door == "runs":
-        components["securitySchemes"] = {TOKEN: {"type": "http", "scheme": "bearer"}}
+        common["securitySchemes"] = {TOKEN: {"type": "http", "scheme": "bearer"}}
     return {
         "openapi": "3.1.0",
         "info": {"title": f"alvps: {door}", "version": __version__, "description": about},
         "servers": [{"url": "http://al", "description": where}],
         "paths": paths,
-        "components": components,
+        "components": common,
     }
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 from alvps.gateway.fields import Count, Field, Fields, OneOf, Rule, Schema, or_null
 
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
-Named = dict[str, Schema]
+Named = dict[Any, Schema]  # by the shape itself; `components` gives them their names
 
 
 def fields_of(shape: type) -> Fields:
@@ -70,13 +70,19 @@ def union(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
+def components(named: Named) -> dict[str, Schema]:
+    """The shapes that were referred to, by their names."""
+    found = {shape.__name__: schema for shape, schema in named.items()}
+    assert len(found) == len(named), "two shapes of one name"
+    return dict(sorted(found.items()))
+
+
 def _refer(shape: Any, named: Named) -> Schema:
-    name = shape.__name__
-    if name not in named:
-        named[name] = {}  # its place, should it have itself inside
+    if shape not in named:
+        named[shape] = {}  # its place, should it have itself inside
         properties = {field: schema_of(hint, named) for field, hint in get_type_hints(shape).items()}
-        named[name].update(_described(shape, properties))
-    return {"$ref": f"#/components/schemas/{name}"}
+        named[shape].update(_described(shape, properties))
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}
 
 
 def _described(shape: Any, properties: Mapping[str, Schema]) -> Schema:
