@@ -46,7 +46,7 @@ def open_session(environment: Environment) -> Iterator[HostSession]:
 
 
 def control(session: HostSession, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """One request to the daemon's control API; its JSON. Raises UsageError (404), AlError (everything else)."""
+    """One request to the daemon's control API; its JSON. Raises UsageError for what cannot be meant, or AlError."""
     status, answer = session.control(method, path, body)
     if status < 400:
         return answer
@@ -56,4 +56,4 @@ def control(session: HostSession, method: str, path: str, body: dict[str, Any] |
         else f"the daemon answered {status}"
     )
     hint = answer.get("hint") if isinstance(answer, dict) else None
-    raise (UsageError if status in (400, 404) else AlError)(message, hint=hint)
+    raise (UsageError if status in (400, 404, 413) else AlError)(message, hint=hint)

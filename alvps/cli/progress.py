@@ -36,13 +36,15 @@ class Progress:
 
     def push(self, event: PushEvent) -> None:
         """Show an event of a push."""
-        from alvps.push.events import Note, Step
+        from alvps.push.events import Note, Step, Warned
 
         if isinstance(event, Step):
             if text := str(event):
                 self.step(text)
         elif isinstance(event, Note):
             self.note(str(event))
+        elif isinstance(event, Warned):
+            self.note(str(event), "warning")
         else:
             self.detail(str(event))
 
@@ -65,11 +67,11 @@ class Progress:
         """Something within the step, shown until the next."""
         self._transient(f"{self._step}: {text}" if self._step else text)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, kind: str = "note") -> None:
         """Something to be read in any case."""
         if self._live:
             sys.stderr.write(CLEAR)
-        print(f"note: {text}", file=sys.stderr)
+        print(f"{kind}: {text}", file=sys.stderr)
         if self._step:
             self._transient(self._step)
 

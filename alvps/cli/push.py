@@ -27,11 +27,11 @@ def command(
     """
     from alvps.cli.host import connect_to
     from alvps.cli.progress import Progress
-    from alvps.project import load
     from alvps.project.environments import resolve
+    from alvps.project.remarks import load_all
     from alvps.push.push import push
 
-    loaded = load(project)
+    loaded = load_all(project)
     environment = resolve(project, env_name)
     with Progress() as progress:
         result = push(

@@ -45,14 +45,14 @@ def render(status: dict[str, Any], environment: str) -> str:
         rows.append(
             (
                 agent["name"],
-                agent["schedule"] or "by hand",
+                _triggers(agent),
                 "paused" if agent["paused"] else ago(agent["next"], now),
                 f"{agent['running']}/{agent['scale']}",
                 str(agent["queued"]),
                 f"{last['state']} {ago(last['finished'], now)} ({last['run']})" if last else "–",
             )
         )
-    lines += ["", table(("AGENT", "SCHEDULE", "NEXT", "RUNNING", "QUEUED", "LAST"), rows)]
+    lines += ["", table(("AGENT", "TRIGGERS", "NEXT", "RUNNING", "QUEUED", "LAST"), rows)]
     if status["runs"]:
         live = [
             (run["run"], run["agent"], run["trigger"], run["state"], str(run["attempt"]), ago(run["started"], now))
@@ -60,3 +60,10 @@ def render(status: dict[str, Any], environment: str) -> str:
         ]
         lines += ["", table(("RUN", "AGENT", "TRIGGER", "STATE", "ATTEMPT", "STARTED"), live)]
     return "\n".join(lines)
+
+
+def _triggers(agent: dict[str, Any]) -> str:
+    """What starts the agent: its schedule, the sources of its webhooks, or nobody but people and other agents."""
+    sources = agent.get("webhooks")  # a daemon of before does not say
+    found = [agent["schedule"], f"webhooks of {', '.join(sources)}" if sources else None]
+    return "; ".join(filter(None, found)) or "by hand"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Any
+from typing import Literal, cast
 
+from alvps.daemon import views
 from alvps.daemon.engine import Engine
 from alvps.daemon.intake import Intake
 from alvps.daemon.orders import NotNow, Unknown
@@ -28,14 +29,14 @@ class Deliveries:
 
     async def recent(
         self, source: str | None, agent: str | None, decision: str | None, limit: int
-    ) -> list[dict[str, Any]]:
+    ) -> list[views.Delivery]:
         """The newest first, only those that fit."""
         rows = await self._engine.store.read(
             delivery_views.recent, source=source, agent=agent, decision=decision, limit=limit
         )
         return [_summary(row) for row in rows]
 
-    async def one(self, delivery: str) -> dict[str, Any]:
+    async def one(self, delivery: str) -> views.WholeDelivery:
         """Everything about one: what was sent, what agents are told, what was decided for each and came of it."""
         row, content = await self._find(delivery)
         outcomes = await self._engine.store.read(delivery_views.outcomes, delivery)
@@ -49,7 +50,7 @@ class Deliveries:
             "agents": [_outcome(outcome) for outcome in outcomes],
         }
 
-    async def replay(self, delivery: str, agent: str | None) -> dict[str, Any]:
+    async def replay(self, delivery: str, agent: str | None) -> views.Replay:
         """Match it against the live release, for all agents or one, and queue a run for each that matches.
 
         Whatever was decided before: work that is done is done again. Carried out also when the one who asked is gone.
@@ -97,7 +98,7 @@ class Deliveries:
         return row, content
 
 
-def _shown(body: bytes) -> tuple[str, str]:
+def _shown(body: bytes) -> tuple[str, Literal["utf-8", "base64"]]:
     """The body as JSON can hold it, and how that is to be read."""
     try:
         return body.decode(), "utf-8"
@@ -105,7 +106,7 @@ def _shown(body: bytes) -> tuple[str, str]:
         return base64.b64encode(body).decode(), "base64"
 
 
-def _summary(row: Delivery) -> dict[str, Any]:
+def _summary(row: Delivery) -> views.Delivery:
     return {
         "delivery": row.delivery,
         "source": row.source,
@@ -122,11 +123,11 @@ def _summary(row: Delivery) -> dict[str, Any]:
     }
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    return {**_decision(outcome.decision), "state": outcome.state}
+def _outcome(outcome: Outcome) -> views.Outcome:
+    return {**_decision(outcome.decision), "state": cast("views.State | None", outcome.state)}
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(decision: Decision) -> views.Decision:
     return {
         "agent": decision.agent,
         "decision": decision.decision,

@@ -6,11 +6,12 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal, TypedDict
 
 from alvps.daemon.engine import Engine
 from alvps.daemon.gathering import Gathering
 from alvps.daemon.sorting import Board, Gate, identify, may_enter, read
+from alvps.daemon.views import Problem
 from alvps.journal import get_logger
 from alvps.store import deliveries
 from alvps.store.deliveries import Arrival, Recorded
@@ -25,12 +26,37 @@ RETRY_FULL = 30
 log = get_logger()
 
 
+class _Taken(TypedDict):
+    ok: Literal[True]
+    matched: int
+    skipped: int
+
+
+class Taken(_Taken, total=False):
+    """The delivery is on the disk, with the runs that it starts. `duplicate`: it had come before."""
+
+    duplicate: Literal[True]
+
+
+class _Full(TypedDict):
+    ok: Literal[False]
+    error: str
+    matched: int
+    skipped: int
+
+
+class Full(_Full, total=False):
+    """The delivery is on the disk, but an agent's queue has no room for its run: it is to be sent again."""
+
+    duplicate: Literal[True]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the sender is told. `retry_after` in seconds."""
 
     status: int
-    body: dict[str, Any]
+    body: Taken | Full | Problem
     retry_after: int | None = None
     delivery: str | None = None  # what it is called here
     stranger: str | None = None  # why this is nobody's delivery; nothing of it was kept
@@ -134,14 +160,17 @@ def _stranger(kind: str, why: Rejected) -> Answer:
 
 
 def _answer(arrival: Arrival, recorded: Recorded) -> Answer:
-    counts: dict[str, Any] = {"matched": recorded.matched, "skipped": recorded.skipped}
-    if recorded.duplicate:
-        counts["duplicate"] = True
+    matched, skipped = recorded.matched, recorded.skipped
     if recorded.full:
         message = "the queue of an agent is full; send it again later"
-        body = {"ok": False, "error": message, **counts}
-        return Answer(status=503, body=body, retry_after=RETRY_FULL, delivery=recorded.delivery)
+        full: Full = {"ok": False, "error": message, "matched": matched, "skipped": skipped}
+        if recorded.duplicate:
+            full["duplicate"] = True
+        return Answer(status=503, body=full, retry_after=RETRY_FULL, delivery=recorded.delivery)
     if recorded.decision == "refused":
         message = arrival.reason or "it could not be read when it came first"
         return Answer(status=400, body={"error": message}, delivery=recorded.delivery)
-    return Answer(status=200, body={"ok": True, **counts}, delivery=recorded.delivery)
+    taken: Taken = {"ok": True, "matched": matched, "skipped": skipped}
+    if recorded.duplicate:
+        taken["duplicate"] = True
+    return Answer(status=200, body=taken, delivery=recorded.delivery)

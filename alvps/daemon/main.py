@@ -20,7 +20,6 @@ from alvps.daemon.options import Options, parse
 from alvps.errors import AlError
 from alvps.gateway.container import container_app
 from alvps.gateway.control import control_app
-from alvps.gateway.deliveries import add_deliveries
 from alvps.gateway.public import public_app
 from alvps.gateway.serve import Servers
 from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
@@ -59,8 +58,7 @@ async def doors(options: Options, operator: Operator) -> AsyncIterator[None]:
         inside = Inside(operator.engine)
         await servers.start(container_app(inside), handed_over("runs") or [unix_listener(options.runs, mode=0o666)])
         # The last: where it is, all are open.
-        control = control_app(operator)
-        add_deliveries(control, Deliveries(operator.engine, intake))
+        control = control_app(operator, Deliveries(operator.engine, intake))
         await servers.start(control, [unix_listener(options.control)])
         yield
     finally:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
+from alvps.daemon import views
 from alvps.daemon.engine import Engine
 from alvps.daemon.link import Link
 from alvps.daemon.orders import NotNow, Orders
 from alvps.daemon.reload import Reload, shortcomings
+from alvps.daemon.remembered import Remembered
 from alvps.daemon.status import Status, usage_of
 from alvps.journal import get_logger
 from alvps.store import backup, history, locks, usage
+
+READY_FOR = 1.0  # seconds for which strangers are told the same
 
 log = get_logger()
 
@@ -27,12 +30,9 @@ class Operator(Orders):
         self._link = link
         self._status = status
         self._reload = reload
+        self._ready = Remembered(self._is_ready, READY_FOR)
 
-    def trouble(self) -> list[str]:
-        """What keeps the daemon from its work at present."""
-        return self._status.warnings()
-
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> views.Status:
         """Everything that `al status` shows."""
         return await self._status.full()
 
@@ -45,25 +45,35 @@ class Operator(Orders):
             reasons.append(self.engine.store.failing)
         if self._link.gone is None and not self._link.heard.is_set():
             reasons.append("the runs of before have not been looked at yet")
-        return active, reasons + await shortcomings(self.engine.launcher, wanted)
+        reasons += await shortcomings(self.engine.launcher, wanted)
+        if self.engine.held and not reasons:  # the launcher can, but has not told us so yet
+            reasons.append(f"no run can start: {self.engine.held}")
+        return active, reasons
 
-    async def runs(self, agent: str | None, limit: int) -> list[dict[str, Any]]:
+    async def ready(self) -> bool:
+        """Whether the active release could run; looked up once a second, however many ask."""
+        return await self._ready.get()
+
+    async def _is_ready(self) -> bool:
+        return not (await self.readiness(None))[1]
+
+    async def runs(self, agent: str | None, limit: int) -> list[views.Run]:
         """The newest runs first."""
         if agent is not None:
             self.agent(agent)
         rows = await self.engine.store.read(history.recent_runs, agent=agent, limit=limit)
         return [self._status.run(row) for row in rows]
 
-    async def run(self, run: str, wait: float) -> dict[str, Any]:
+    async def run(self, run: str, wait: float) -> views.RunWithUsage:
         """One run; if it is not finished, as it is after up to `wait` seconds."""
         row = await self.find(run)
         if wait and row.finished is None:
             await self.engine.waiters.wait(run, wait)
             row = await self.find(run)
         used = await self.engine.store.read(usage.get, run)
-        return self._status.run(row) | {"usage": usage_of(used)}
+        return {**self._status.run(row), "usage": usage_of(used)}
 
-    async def why(self, agent: str, limit: int) -> dict[str, Any]:
+    async def why(self, agent: str, limit: int) -> views.Why:
         """Why nothing starts for the agent at present (or None), and what was decided about it, the newest first."""
         self.agent(agent)
         found = await self.engine.store.read(history.why, agent, limit)
@@ -73,7 +83,7 @@ class Operator(Orders):
             "decisions": [self._status.cause(cause) for cause in found],
         }
 
-    async def locks(self) -> list[dict[str, Any]]:
+    async def locks(self) -> list[views.HeldLock]:
         """All locks that are held."""
         held = await self.engine.store.read(locks.held, self.engine.moment())
         return [self._status.lock(lock) for lock in held]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any
+from typing import Literal, cast, overload
 
+from alvps.daemon import views
 from alvps.daemon.engine import Engine
 from alvps.daemon.spending import MICRO
 from alvps.daemon.ticker import Ticker
+from alvps.daemon.views import Time
 from alvps.store import pauses
 from alvps.store.history import Cause, Last, last_of
 from alvps.store.locks import Lock
@@ -16,11 +18,19 @@ from alvps.store.ticks import Decision
 from alvps.store.usage import Spent, Usage
 
 
-def iso(ms: int | None) -> str | None:
+@overload
+def iso(ms: int) -> Time: ...
+
+
+@overload
+def iso(ms: int | None) -> Time | None: ...
+
+
+def iso(ms: int | None) -> Time | None:
     """Milliseconds since 1970 as ISO 8601 with Z; whole seconds, for people and for scripts."""
     if ms is None:
         return None
-    return datetime.fromtimestamp(ms // 1000, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Time(datetime.fromtimestamp(ms // 1000, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 class Status:
@@ -31,7 +41,7 @@ class Status:
         self._ticker = ticker
         self._started_ms = started_ms
 
-    async def full(self) -> dict[str, Any]:
+    async def full(self) -> views.Status:
         """The answer to GET /status."""
         engine = self._engine
         release = engine.release
@@ -48,13 +58,13 @@ class Status:
             "runs": [self.run(row) for row in sorted(engine.live, key=lambda row: row.run)],
         }
 
-    def run(self, row: Run) -> dict[str, Any]:
+    def run(self, row: Run) -> views.Run:
         """One run, as every answer shows it. `status` and `fault` are its own words."""
         return {
             "run": row.run,
             "agent": row.agent,
-            "trigger": row.trigger,
-            "state": row.state,
+            "trigger": cast("views.TriggerName", row.trigger),
+            "state": cast("views.State", row.state),
             "attempt": row.attempt,
             "queued": iso(row.queued),
             "started": iso(row.started),
@@ -71,23 +81,16 @@ class Status:
             "fault": row.fault,
         }
 
-    def lock(self, lock: Lock) -> dict[str, Any]:
+    def lock(self, lock: Lock) -> views.HeldLock:
         """One lock."""
-        return {
-            "resourceKey": lock.key,
-            "agent": lock.agent,
-            "run": lock.run,
-            "token": lock.token,
-            "heldSince": iso(lock.since),
-            "expiresAt": iso(lock.until),
-        }
+        return {**lock_of(lock), "agent": lock.agent, "run": lock.run}
 
-    def cause(self, cause: Cause) -> dict[str, Any]:
+    def cause(self, cause: Cause) -> views.Cause:
         """One decision about an agent."""
         row = self._engine.live.get(cause.run) if cause.kind == "run" and cause.run else None
         return {
             "at": iso(cause.at),
-            "kind": cause.kind,
+            "kind": cast("Literal['tick', 'run', 'delivery']", cause.kind),
             "what": iso(int(cause.what) * 1000) if cause.kind == "tick" else cause.what,
             "decision": cause.decision,
             "reason": self._reason(row) if row else cause.reason,
@@ -127,7 +130,7 @@ class Status:
         form = "%H:%M" if at.date() == today else "%Y-%m-%d %H:%M"
         return [f"next tick {at.strftime(form)} UTC ({upcoming[1]})"]
 
-    def _agent(self, name: str, last: Last) -> dict[str, Any]:
+    def _agent(self, name: str, last: Last) -> views.Agent:
         engine = self._engine
         agent = engine.release.agents[name]
         upcoming = self._ticker.table.next_of(name)
@@ -135,6 +138,7 @@ class Status:
             "name": name,
             "schedule": agent.schedule,
             "timezone": agent.timezone,
+            "webhooks": list(dict.fromkeys(trigger.source for trigger in agent.webhooks)),
             "next": iso(upcoming * 1000) if upcoming else None,
             "paused": name in engine.paused,
             "scale": agent.scale,
@@ -155,7 +159,17 @@ class Status:
         return f"waits: {why}" if why else "waits for a free place"
 
 
-def usage_of(usage: Usage | None) -> dict[str, Any] | None:
+def lock_of(lock: Lock) -> views.Lock:
+    """One lock, as its holder sees it."""
+    return {
+        "resourceKey": lock.key,
+        "token": lock.token,
+        "heldSince": iso(lock.since),
+        "expiresAt": iso(lock.until),
+    }
+
+
+def usage_of(usage: Usage | None) -> views.Usage | None:
     """What a run used, in the words of the containers' API; `cost` in USD."""
     if usage is None:
         return None
@@ -171,23 +185,23 @@ def usage_of(usage: Usage | None) -> dict[str, Any] | None:
     }
 
 
-def _today(spent: Spent) -> dict[str, Any]:
+def _today(spent: Spent) -> views.Today:
     return {"runs": spent.runs, "requests": spent.requests, "tokens": spent.tokens, "cost": spent.cost / MICRO}
 
 
-def _last(row: Run | None) -> dict[str, Any] | None:
+def _last(row: Run | None) -> views.LastRun | None:
     if row is None:
         return None
     return {
         "run": row.run,
-        "state": row.state,
+        "state": cast("views.State", row.state),
         "result": row.reason,
         "exit_code": row.exit_code,
         "finished": iso(row.finished),
     }
 
 
-def _tick(row: Decision | None) -> dict[str, Any] | None:
+def _tick(row: Decision | None) -> views.LastTick | None:
     if row is None:
         return None
     return {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from alvps.credentials import CredentialRef, FileStore
-from alvps.doctor.findings import Finding, error, ok, warning
+from alvps.doctor.findings import Finding, Level, error, ok, warning
 from alvps.errors import ProjectInvalid
-from alvps.project import Project, load, scan
+from alvps.project import FileEntry, Project, scan
 from alvps.project.needs import gateway_credentials, required_credentials
+from alvps.project.remarks import load_all, remarks
 from alvps.project.webhooks import secret_types
 
 
@@ -25,7 +26,7 @@ def findings(folder: Path) -> Iterator[Finding]:
 
 def _project(folder: Path) -> Iterator[Finding]:
     try:
-        project = load(folder)
+        project = load_all(folder)
         files = scan(folder)
     except ProjectInvalid as invalid:
         for problem in invalid.problems:
@@ -34,8 +35,15 @@ def _project(folder: Path) -> Iterator[Finding]:
         return
     size = sum(file.size for file in files)
     yield ok("project", f"{project.name}: {len(project.agents)} agents, {len(files)} files, {size:,} bytes")
+    yield from _remarks(project, files)
     yield from _credentials(project, FileStore())
     yield from _misplaced(project)
+
+
+def _remarks(project: Project, files: Sequence[FileEntry]) -> Iterator[Finding]:
+    for remark in remarks(project, [file.path for file in files]):
+        level: Level = "error" if remark.fatal else "warning"
+        yield Finding(level=level, topic="project", text=f"{remark.problem.where}: {remark.problem.what}")
 
 
 def _credentials(project: Project, store: FileStore) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sanic import Request
@@ -11,6 +12,7 @@ from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
 from alvps.daemon.orders import NotNow, Unknown
+from alvps.daemon.views import Problem
 from alvps.errors import AlError
 from alvps.gateway.bodies import NoRoom, TooSlow
 from alvps.journal import get_logger
@@ -36,14 +38,17 @@ class Forbidden(AlError):
     """Whoever asks may not."""
 
 
-def answer(body: dict[str, Any], status: int = 200) -> HTTPResponse:
+def answer(body: Mapping[str, Any], status: int = 200) -> HTTPResponse:
     """An answer."""
     return HTTPResponse(json.dumps(body) + "\n", status=status, content_type="application/json")
 
 
 def failure(message: str, status: int, hint: str | None = None) -> HTTPResponse:
     """An answer that says what is wrong."""
-    return answer({"error": message} | ({"hint": hint} if hint else {}), status)
+    problem: Problem = {"error": message}
+    if hint:
+        problem["hint"] = hint
+    return answer(problem, status)
 
 
 class Errors(ErrorHandler):
@@ -54,7 +59,9 @@ class Errors(ErrorHandler):
         if isinstance(exception, AlError):
             return failure(exception.message, _status(exception), exception.hint)
         if isinstance(exception, SanicException):
-            return failure(str(exception) or "the request cannot be answered", exception.status_code)
+            response = failure(str(exception) or "the request cannot be answered", exception.status_code)
+            response.headers.update(exception.headers)  # a 405 has to say which methods there are
+            return response
         log.error("request failed", path=getattr(request, "path", None), exc_info=exception)
         return failure("an error inside the daemon; its log says more", 500, "al logs --daemon")
 

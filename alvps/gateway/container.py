@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sanic import Request
@@ -18,10 +16,10 @@ from sanic.response import HTTPResponse
 from alvps.daemon.inside import Inside
 from alvps.daemon.waiting import within
 from alvps.gateway import container_orders as orders
-from alvps.gateway.answers import Errors, Forbidden, TooLarge, Unauthorized, answer
+from alvps.gateway.answers import Errors, Forbidden, TooLarge, Unauthorized
 from alvps.gateway.bodies import Bodies, BodyTooLarge
 from alvps.gateway.container_orders import MAX_WAIT, Ask
-from alvps.gateway.fields import parsed
+from alvps.gateway.routes import Route, mount
 from alvps.gateway.serve import Application, application
 from alvps.store.runs import Run, RunOver
 
@@ -32,64 +30,59 @@ DROP_WITHIN = 2.0  # seconds
 INVALID = "invalid secret"
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One route. Without `auth` anybody may ask, and `answers` is not told who does."""
-
-    method: str
-    path: str
-    answers: Callable[[Ask], Awaitable[HTTPResponse]]
-    auth: bool = True
-
-
-async def _health(_ask: Ask) -> HTTPResponse:
-    return answer({"status": "ok"})
-
-
 ROUTES = (
-    Route("GET", "/health", _health, auth=False),
-    Route("POST", "/locks/acquire", orders.acquire),
-    Route("POST", "/locks/release", orders.release),
-    Route("POST", "/locks/heartbeat", orders.heartbeat),
-    Route("GET", "/locks", orders.own_locks),
-    Route("POST", "/calls", orders.call),
-    Route("GET", "/calls/<call:str>", orders.check),
-    Route("POST", "/signals/rerun", orders.rerun),
-    Route("POST", "/signals/status", orders.status),
-    Route("POST", "/signals/return", orders.give_back),
-    Route("POST", "/report", orders.report),
-    Route("POST", "/shutdown", orders.shutdown),
+    Route(method="GET", path="/health", does=orders.health, auth=False),
+    Route(method="POST", path="/locks/acquire", does=orders.acquire),
+    Route(method="POST", path="/locks/release", does=orders.release),
+    Route(method="POST", path="/locks/heartbeat", does=orders.heartbeat),
+    Route(method="GET", path="/locks", does=orders.own_locks),
+    Route(method="POST", path="/calls", does=orders.call),
+    Route(method="GET", path="/calls/<call:str>", does=orders.check, fails=(404,)),
+    Route(method="POST", path="/signals/rerun", does=orders.rerun),
+    Route(method="POST", path="/signals/status", does=orders.status),
+    Route(method="POST", path="/signals/return", does=orders.give_back),
+    Route(method="POST", path="/report", does=orders.report),
+    Route(method="POST", path="/shutdown", does=orders.shutdown),
 )
+
+
+class RunsErrors(Errors):
+    """As everywhere; and a run that ended while it asked is nobody any more."""
+
+    def default(self, request: Request, exception: Exception) -> HTTPResponse:
+        """The answer to an exception that no handler took."""
+        return super().default(request, Forbidden(INVALID) if isinstance(exception, RunOver) else exception)
+
+
+class RunsDoor:
+    """Runs come in by their tokens."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+        self._bodies = Bodies(limit=MAX_BODY, together=TOGETHER)
+
+    async def admit(self, request: Request, route: Route) -> Ask:
+        """See Door. Raises Unauthorized, Forbidden."""
+        return Ask(self._inside, _who(self._inside, request) if route.auth else orders.NOBODY)
+
+    async def read(self, request: Request) -> bytes:
+        """See Door. Raises TooLarge, and what `bodies` raises."""
+        stream: Any = request.stream  # Sanic's own types leave out what is used here
+        with contextlib.suppress(BodyTooLarge):
+            if stream.request_bytes <= MAX_BODY:  # which is what it announces, or nothing
+                raw, taken = await self._bodies.read(stream)
+                self._bodies.give(taken)
+                return raw
+        await _drop(stream)
+        raise TooLarge(f"the body has more than {MAX_BODY} bytes")
 
 
 def container_app(inside: Inside) -> Application:
     """The application on the runs' socket."""
     app = application("alvps-runs", max_body=MAX_BODY, answer_within=MAX_WAIT + 60)
-    app.error_handler = Errors()
-    bodies = Bodies(limit=MAX_BODY, together=TOGETHER)
-    for number, route in enumerate(ROUTES):
-        # As streams, so that it is here where a body is read, or not.
-        app.add_route(
-            _handler(inside, bodies, route),
-            route.path,
-            methods=[route.method],
-            name=f"route{number}",
-            stream=True,
-            ignore_body=False,
-        )
+    app.error_handler = RunsErrors()
+    mount(app, ROUTES, RunsDoor(inside), stream=True)
     return app
-
-
-def _handler(inside: Inside, bodies: Bodies, route: Route) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
-    async def handle(request: Request, **names: str) -> HTTPResponse:
-        run = _who(inside, request) if route.auth else orders.NOBODY
-        body = await _body(request, bodies)
-        try:
-            return await route.answers(Ask(inside, run, body, names, request))
-        except RunOver as error:  # it ended while it asked
-            raise Forbidden(INVALID) from error
-
-    return handle
 
 
 def _who(inside: Inside, request: Request) -> Run:
@@ -103,20 +96,6 @@ def _who(inside: Inside, request: Request) -> Run:
     if run is None:
         raise Forbidden(INVALID)
     return run
-
-
-async def _body(request: Request, bodies: Bodies) -> Mapping[str, Any]:
-    """What was sent; nothing is an empty object. Raises BadRequest, TooLarge, and what `bodies` raises."""
-    stream: Any = request.stream  # Sanic's own types leave out what is used here
-    with contextlib.suppress(BodyTooLarge):
-        if stream.request_bytes <= MAX_BODY:  # which is what it announces, or nothing
-            raw, taken = await bodies.read(stream)
-            try:
-                return parsed(raw) if raw and request.method != "GET" else {}
-            finally:
-                bodies.give(taken)
-    await _drop(stream)
-    raise TooLarge(f"the body has more than {MAX_BODY} bytes")
 
 
 async def _drop(stream: Any) -> None:

@@ -1,20 +1,60 @@
-"""What anybody may ask. Nothing here tells a stranger more than that somebody is at home."""
+"""What anybody may ask. Nothing here tells a stranger more than that somebody is at home, and ready or not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 from sanic import Request
 from sanic.exceptions import RequestCancelled
 from sanic.response import HTTPResponse
 
 from alvps.daemon.operator import Operator
-from alvps.gateway.answers import Errors, answer, failure
+from alvps.daemon.views import Alive
+from alvps.gateway.answers import Errors, failure
+from alvps.gateway.routes import Route, Unavailable, mount
 from alvps.gateway.serve import Application, application
 
 LONGEST = 64  # characters of a path that is looked up quickly
+
+
+class Ready(TypedDict):
+    """Whether what comes in now would be run at once."""
+
+    ready: bool
+
+
+async def health(_operator: Operator) -> Alive:
+    """Whether the daemon is alive. It is, too, while something keeps it from its work: that is what /ready is for."""
+    return {"status": "ok"}
+
+
+async def ready(operator: Operator) -> Ready | Unavailable[Ready]:
+    """Whether runs could start, for a load balancer or an uptime monitor. Why not is told on the control socket."""
+    found: Ready = {"ready": await operator.ready()}
+    return found if found["ready"] else Unavailable(found)
+
+
+ROUTES = (
+    Route(method="GET", path="/health", does=health, auth=False),
+    Route(method="GET", path="/ready", does=ready, auth=False),
+)
+
+
+class PublicDoor:
+    """Anybody may ask. A body is read by Sanic and dropped: with its default for GET, each writes a line to the log."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+
+    async def admit(self, _request: Request, _route: Route) -> Operator:
+        """See Door."""
+        return self._operator
+
+    async def read(self, _request: Request) -> bytes:
+        """See Door."""
+        return b""
 
 
 class PublicErrors(Errors):
@@ -28,18 +68,12 @@ class PublicErrors(Errors):
 
 
 def public_app(operator: Operator, *parts: Callable[[Application], None]) -> Application:
-    """The application on the public listener: its health, and what the parts add."""
+    """The application on the public listener: what it tells everybody, and what the parts add."""
     app = application("alvps-public", max_body=1 << 20, answer_within=30)
     app.error_handler = PublicErrors()
     _remember_little(app)
     _announce_nothing(app)
-
-    # A body is read and dropped: with Sanic's default for GET, each request that has one writes a line to the log.
-    @app.get("/health", ignore_body=False)
-    async def health(_request: Request) -> HTTPResponse:
-        troubled = bool(operator.trouble())
-        return answer({"status": "degraded" if troubled else "ok"}, 503 if troubled else 200)
-
+    mount(app, ROUTES, PublicDoor(operator))
     for part in parts:
         part(app)
     return app

@@ -13,7 +13,8 @@ from typing import Any
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from alvps.daemon.intake import Answer, Intake
+from alvps.daemon.intake import Answer, Full, Intake, Taken
+from alvps.daemon.views import Problem
 from alvps.errors import AlError
 from alvps.gateway.answers import answer, failure
 from alvps.gateway.bodies import Bodies, BodyTooLarge, NoRoom, TooSlow
@@ -27,6 +28,14 @@ LINGER = 32 << 20  # bytes of a longer one that are dropped, so that its sender 
 LINGER_WITHIN = 5.0  # seconds
 NAME = "al-delivery"  # header of an answer: what the delivery is called in `al webhooks show`
 RETRY = 10  # seconds, when too much comes at once
+
+PATH = "/webhooks/<type_:str>"
+ANSWERS: dict[int, tuple[Any, ...]] = {200: (Taken,), 503: (Full, Problem)}
+HEADERS = {  # of answers, by status
+    NAME: ("What the delivery is called in `al webhooks show`.", (200, 400, 503)),
+    "retry-after": ("Seconds after which it is worth sending it again.", (429, 503)),
+}
+FAILS = (400, 401, 404, 408, 413, 429, 500)
 
 log = get_logger()
 
@@ -76,7 +85,7 @@ def add_webhooks(
         _hang_up(request)
         return _response(Answer(status=429, body={"error": "too many failures"}, retry_after=int(wait) + 1))
 
-    @app.post("/webhooks/<type_:str>", stream=True)
+    @app.post(PATH, stream=True)
     async def webhook(request: Request, type_: str) -> HTTPResponse | None:
         headers = [(name, value.strip(" \t")) for name, value in request.headers.items()]
         refusal = intake.knock(type_, headers)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from alvps.errors import Problem
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -31,6 +33,16 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """Something in the project that may not work."""
+
+    problem: Problem
+
+    def __str__(self) -> str:
+        return str(self.problem)
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """A line that a program on the host printed; `source` is "pip", "bootstrap", or what is being built."""
 
@@ -52,7 +64,7 @@ class Transfer:
         return f"sent {self.done} of {self.total} bytes"
 
 
-Event: TypeAlias = Step | Note | Output | Transfer
+Event: TypeAlias = Step | Note | Warned | Output | Transfer
 
 _STEPS = {
     "connect": "connecting to {host}",

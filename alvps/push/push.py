@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from dataclasses import replace as replaced
 from typing import TYPE_CHECKING, Any
 
 from alvps import __version__, frames
-from alvps.errors import HostUnreachable, PushFailed, UsageError
+from alvps.errors import HostUnreachable, Problem, PushFailed, UsageError
 from alvps.host.manifest import Entry, bucketed, encode
 from alvps.push import wanted as wanting
-from alvps.push.events import Event, Step, Transfer
+from alvps.push.events import Event, Step, Transfer, Warned
 from alvps.push.line import Line
 from alvps.push.session import Connection, HostSession
 from alvps.push.wanted import Wanted
@@ -39,10 +40,12 @@ class PushResult:
     bytes_sent: int = 0
     bytes_received: int = 0
     seconds: float = 0.0
+    warnings: tuple[Problem, ...] = ()  # what may not work; progress was told of it
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
-        return {**asdict(self), "plan": self.plan.to_json() if self.plan else None}
+        warnings = [{"where": warning.where, "what": warning.what} for warning in self.warnings]
+        return {**asdict(self), "plan": self.plan.to_json() if self.plan else None, "warnings": warnings}
 
 
 def push(
@@ -69,14 +72,18 @@ def push(
     threading.Thread(target=warm_up, daemon=True, name="al-import").start()
     progress(Step("scan"))
     wanted = wanting.read(project, agent, store=store)
+    for warning in wanted.warnings:
+        progress(Warned(warning))
     progress(Step("connect", {"host": environment.host}))
     with (
         (connect or _connector(environment))() as connection,
         HostSession(connection, layout=layout, tell=progress) as session,
     ):
         if dry_run:
-            return _dry_run(session, wanted, began)
-        return _push(session, wanted, progress, began, replace=replace)
+            result = _dry_run(session, wanted, began)
+        else:
+            result = _push(session, wanted, progress, began, replace=replace)
+        return replaced(result, warnings=wanted.warnings)
 
 
 def pushed_by() -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from alvps.errors import AlError, CredentialsMissing, Problem, ProjectInvalid
 from alvps.host import credentials as host_credentials
-from alvps.host import dockerfile
 from alvps.host.manifest import Entry, bucket_digests, encode, tree_digest
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ class Wanted:
     code: CodeTree = field(repr=False)
     bootstrap: bytes = field(repr=False)
     values: dict[str, dict[str, str]] = field(repr=False)
+    warnings: tuple[Problem, ...] = ()  # what may not work
 
     @property
     def credential_digests(self) -> dict[str, str]:
@@ -76,24 +76,19 @@ class Wanted:
 def read(project: Project, agent: str | None, *, store: FileStore | None = None) -> Wanted:
     """Everything that a push needs, found or complained about before anything is contacted.
 
-    Raises CredentialsMissing (all of them), ProjectInvalid (files that cannot travel, Dockerfiles that cannot work),
+    Raises ProjectInvalid (files that cannot travel, Dockerfiles that cannot work), CredentialsMissing (all of them),
     UsageError (no such agent).
     """
-    from alvps.project import scan
     from alvps.push.code_tree import bootstrap_script, code_tree
 
     agents = [project.agent(agent)] if agent is not None else sorted(project.agents, key=lambda one: one.name)
-    _check_harnesses(agents)
+    entries, warnings = _files(project, agents, agent)
     # A push of one agent says nothing of the project's sources.
     values = _credentials(agents, project.webhooks if agent is None else (), store)
-    entries = [Entry(found.path, found.mode, found.size, found.sha256) for found in scan(project.folder)]
     if agent is not None:
-        folder = f"{agents[0].folder}/"
-        entries = [entry for entry in entries if entry.path.startswith(folder)]
+        entries = [entry for entry in entries if entry.path.startswith(f"{agents[0].folder}/")]
     else:
         entries += _settings(project.folder)
-    _check_whole(entries, agents)
-    _check_dockerfiles(project.folder, entries, [one.folder for one in agents])
     return Wanted(
         project=project.name,
         folder=Path(project.folder),
@@ -112,6 +107,7 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
         code=code_tree(),
         bootstrap=bootstrap_script(),
         values=values,
+        warnings=warnings,
     )
 
 
@@ -217,46 +213,35 @@ def _credentials(
     return values
 
 
-def _check_harnesses(agents: Sequence[Agent]) -> None:
-    """This version's image has no harness for models: said before anything is sent, and not by a run that fails."""
-    problems = [
-        Problem(agent.config, "models are not supported by this version; allowed: [harness] with a command")
-        for agent in agents
-        if agent.models
-    ]
+def _files(project: Project, agents: Sequence[Agent], scope: str | None) -> tuple[list[Entry], tuple[Problem, ...]]:
+    """The project's files, and what may not work about them. Raises ProjectInvalid with all that cannot."""
+    from alvps.project import scan
+    from alvps.project.remarks import remarks
+
+    problems = list(_without_harness(agents))
+    try:
+        entries = [Entry(found.path, found.mode, found.size, found.sha256) for found in scan(project.folder)]
+    except ProjectInvalid as invalid:
+        raise ProjectInvalid((*problems, *invalid.problems)) from None
+    problems += _kept_back(entries, agents)
+    found = remarks(project, [entry.path for entry in entries], scope)
+    problems += [remark.problem for remark in found if remark.fatal]
     if problems:
         raise ProjectInvalid(tuple(problems))
+    return entries, tuple(remark.problem for remark in found if not remark.fatal)
 
 
-def _check_whole(entries: Sequence[Entry], agents: Sequence[Agent]) -> None:
+def _without_harness(agents: Sequence[Agent]) -> Iterator[Problem]:
+    """This version's image has no harness for models: said before anything is sent, and not by a run that fails."""
+    for agent in agents:
+        if agent.models:
+            yield Problem(agent.config, "models are not supported by this version; allowed: [harness] with a command")
+
+
+def _kept_back(entries: Sequence[Entry], agents: Sequence[Agent]) -> Iterator[Problem]:
     """An agent whose files are ignored would be there on this machine and not on the host."""
     there = {entry.path for entry in entries}
-    problems = [
-        Problem(path, "an agent needs it, but .alignore keeps it from being pushed")
-        for agent in agents
-        for path in (agent.config, agent.actions)
-        if path not in there
-    ]
-    if problems:
-        raise ProjectInvalid(tuple(problems))
-
-
-def _check_dockerfiles(folder: Path, entries: Sequence[Entry], agents: Sequence[str]) -> None:
-    names = {"Dockerfile", *(f"{agent}/Dockerfile" for agent in agents)}
-    problems = [
-        Problem(entry.path, text) for entry in entries if entry.path in names and (text := _complaint(folder, entry))
-    ]
-    if problems:
-        raise ProjectInvalid(tuple(problems))
-
-
-def _complaint(folder: Path, entry: Entry) -> str | None:
-    if entry.size > dockerfile.MAX_SIZE:
-        return "is too long"
-    try:
-        dockerfile.check((folder / entry.path).read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        return "is not UTF-8"
-    except dockerfile.BadDockerfile as error:
-        return str(error)
-    return None
+    for agent in agents:
+        for path in (agent.config, agent.actions):
+            if path not in there:
+                yield Problem(path, "an agent needs it, but .alignore keeps it from being pushed")

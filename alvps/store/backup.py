@@ -24,10 +24,10 @@ def copy(source: Path, target: Path) -> int:
     """
     if not target.is_absolute():
         raise BackupFailed(f"{target} is not an absolute path")
-    if target.exists():
-        raise _exists(target)
-    temporary = target.with_name(f".{target.name}.new")
     try:
+        if os.path.lexists(target):
+            raise _exists(target)
+        temporary = target.with_name(f".{target.name}.new")
         target.parent.mkdir(mode=0o700, exist_ok=True)
         temporary.unlink(missing_ok=True)  # of a daemon that was killed over it
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -40,7 +40,7 @@ def copy(source: Path, target: Path) -> int:
         finally:
             for name in (temporary, *(temporary.with_name(temporary.name + end) for end in ("-wal", "-shm"))):
                 name.unlink(missing_ok=True)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, ValueError) as error:  # ValueError: a NUL in the path
         raise BackupFailed(f"no copy at {target}: {error}") from error
 
 

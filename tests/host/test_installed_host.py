@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from testinfra.host import Host
 
 UNITS = ("action-llama.socket", "action-llama-runs.socket", "action-llama.service", "action-llama-launcher.service")
+DOORS = ("control", "runs", "public")
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -92,7 +95,22 @@ def test_ssh_takes_keys_only(host: Host) -> None:
 def test_public_listener_is_on_loopback_only(host: Host) -> None:
     assert host.socket("tcp://127.0.0.1:8080").is_listening
     assert not host.socket("tcp://0.0.0.0:8080").is_listening
-    assert host.check_output("curl -sf http://127.0.0.1:8080/health").startswith("{")
+    assert json.loads(host.check_output("curl -sf http://127.0.0.1:8080/health")) == {"status": "ok"}
+
+
+def test_public_listener_says_whether_it_is_ready(host: Host) -> None:
+    assert json.loads(host.check_output("curl -sf http://127.0.0.1:8080/ready")) == {"ready": True}
+    assert json.loads(host.check_output("curl -s http://127.0.0.1:8080/status"))["error"]
+
+
+def test_control_api_describes_itself(host: Host) -> None:
+    ask = "curl -sf --unix-socket /run/action-llama/control.sock http://al"
+    paths = {door: json.loads(host.check_output(f"{ask}/openapi.json?door={door}"))["paths"] for door in DOORS}
+    assert "/agents/{name}/pause" in paths["control"]
+    assert "/signals/status" in paths["runs"]
+    assert "/webhooks/{type}" in paths["public"]
+    modes = host.check_output("stat -c '%a %U %n' /run/action-llama /run/action-llama/control.sock").splitlines()
+    assert modes == ["700 action-llama /run/action-llama", "600 action-llama /run/action-llama/control.sock"]
 
 
 def test_control_socket_is_not_for_others(host: Host) -> None:

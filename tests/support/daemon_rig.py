@@ -21,6 +21,7 @@ from alvps.daemon.daemon import Daemon
 from alvps.daemon.main import doors
 from alvps.daemon.options import Options
 from alvps.notify import Notifier
+from tests.support.conformance import conforms
 
 PATIENCE = 20.0  # seconds until a test gives up on something that should happen at once
 
@@ -100,7 +101,10 @@ async def inside(
 
 
 async def exchange(path: Path, method: str, target: str, data: bytes, head: str = "") -> tuple[int, Any]:
-    """One request over a Unix socket; `head`: more header lines, each with its line end."""
+    """One request over a Unix socket; `head`: more header lines, each with its line end.
+
+    What the daemon answers is looked up in the document of its API.
+    """
     reader, writer = await asyncio.open_unix_connection(str(path), limit=4 << 20)
     text = f"{method} {target} HTTP/1.1\r\nHost: al\r\nConnection: close\r\nContent-Length: {len(data)}\r\n{head}\r\n"
     try:
@@ -114,7 +118,9 @@ async def exchange(path: Path, method: str, target: str, data: bytes, head: str 
     if not found.endswith(b"\n"):  # as each answer of ours does
         raise Cut
     assert b"application/json" in top, answer
-    return int(top.split()[1]), json.loads(found)
+    status, body = int(top.split()[1]), json.loads(found)
+    conforms("runs" if path.name == "runs.sock" else "control", method, target, status, body)
+    return status, body
 
 
 class Cut(ConnectionError):

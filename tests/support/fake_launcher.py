@@ -17,6 +17,7 @@ import contextlib
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class FakeLauncher:
         self.server: asyncio.AbstractServer | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self.docker = True
+        self.asked: Counter[str] = Counter()  # how often, by verb
         with contextlib.suppress(FileNotFoundError):
             for line in (folder / "ledger").read_text().splitlines():
                 self.replay(json.loads(line))
@@ -99,6 +101,7 @@ class FakeLauncher:
                 verb = message["verb"]
                 if verb not in ("start", "stop", "remove", "list", "watch", "ready"):
                     raise AssertionError(f"unknown verb {verb}")
+                self.asked[verb] += 1
                 answer = await getattr(self, f"do_{verb}")(message, blob, writer)
                 if answer is not None:
                     writer.write(frames.pack(answer))

@@ -26,9 +26,9 @@ from alvps.daemon.intake import Intake
 from alvps.daemon.main import Servers, control_app, handed_over, public_app, tcp_listener, unix_listener
 from alvps.daemon.operator import Operator
 from alvps.daemon.options import Options
-from alvps.gateway.deliveries import add_deliveries
 from alvps.gateway.webhooks import add_webhooks
 from tests.support import daemon_rig
+from tests.support.conformance import conforms
 from tests.support.daemon_rig import PATIENCE, Process, Running
 
 TYPES = ("github", "sentry", "linear", "mintlify", "generic")
@@ -158,7 +158,9 @@ class Sender:
         first, *lines = head.rstrip().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         body = await asyncio.wait_for(self.reader.readexactly(int(headers["content-length"])), PATIENCE)
-        return Reply(int(first.split()[1]), headers, json.loads(body))
+        answer = Reply(int(first.split()[1]), headers, json.loads(body))
+        conforms("public", "POST", "/webhooks/any", answer.status, answer.body)
+        return answer
 
     def close(self) -> None:
         self.writer.close()
@@ -194,8 +196,7 @@ async def doors(
     if seen is not None:
         seen.append(operator)
     intake = Intake(operator.engine)
-    control = control_app(operator)
-    add_deliveries(control, Deliveries(operator.engine, intake))
+    control = control_app(operator, Deliveries(operator.engine, intake))
     public = public_app(operator, partial(add_webhooks, intake=intake, **parts))
     servers = Servers()
     try:

@@ -18,7 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "credentials": set(),
     "prompt": {"credentials"},
     "webhooks": set(),
-    "project": {"schedule", "credentials", "webhooks"},
+    "project": {"schedule", "credentials", "webhooks", "host"},  # host: what can work in a Dockerfile
     "journal": set(),
     "notify": set(),
     "store": set(),

@@ -27,6 +27,7 @@ STATUS: dict[str, Any] = {
         {
             "name": "answer",
             "schedule": None,
+            "webhooks": [],
             "next": None,
             "paused": True,
             "scale": 1,
@@ -52,12 +53,22 @@ def test_agents_and_runs_in_columns() -> None:
     assert render(STATUS, "prod").splitlines() == [
         "demo on prod · release 20261123T120000Z-abc123 · daemon up 3 h",
         "",
-        "AGENT   SCHEDULE   NEXT       RUNNING  QUEUED  LAST",
+        "AGENT   TRIGGERS   NEXT       RUNNING  QUEUED  LAST",
         "hello   0 * * * *  in 60 min  1/2      3       failed 60 min ago (01abc)",
         "answer  by hand    paused     0/1      0       –",
         "",
         "RUN    AGENT  TRIGGER  STATE    ATTEMPT  STARTED",
         "01def  hello  manual   running  1        30 s ago",
+    ]
+
+
+def test_webhooks_are_among_what_starts_an_agent() -> None:
+    hello, answer = STATUS["agents"]
+    agents = [hello | {"webhooks": ["github", "ci"]}, answer | {"webhooks": ["github"]}]
+    lines = render(STATUS | {"agents": agents, "runs": []}, "prod").splitlines()
+    assert [line.split("  ")[1].strip() for line in lines[3:]] == [
+        "0 * * * *; webhooks of github, ci",
+        "webhooks of github",
     ]
 
 

@@ -110,6 +110,8 @@ def test_by_order(tmp_path: Path) -> None:
             status, answer = await ask(tmp_path, "POST", "/backup", {"path": str(tmp_path / "mine.db")})
             assert (status, answer["error"]) == (409, f"{tmp_path / 'mine.db'} exists already")
             assert (await ask(tmp_path, "POST", "/backup", {"path": 1}))[0] == 400
+            for none in ("/", "mine.db", f"{tmp_path}/a\0b", f"{tmp_path}/{'a' * 300}", f"{tmp_path}/{'a' * 255}"):
+                assert (await ask(tmp_path, "POST", "/backup", {"path": none}))[0] == 409, none
             both = await asyncio.gather(*(ask(tmp_path, "POST", "/backup") for _ in range(2)))
             assert sorted(status for status, _ in both) in ([200, 200], [200, 409])
             assert (await daemon.ask("GET", f"/runs/{run}"))["finished"] is None

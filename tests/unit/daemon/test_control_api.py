@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.conformance import conforms
 from tests.support.daemon_rig import Process, Running, ask, behave, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher
 
@@ -35,8 +36,8 @@ BAD = [
     ("POST", "/runs", b'{"agent": 1}', 400, "the field 'agent' must be a string"),
     ("POST", "/runs", b'{"agent": "dev", "prompt": {}}', 400, "the field 'prompt' must be a string"),
     ("POST", "/runs", b'{"agent": "dev", "promt": ""}', 400, "unknown field 'promt'"),
-    ("POST", "/runs", b'{"agent": "dev", "prompt": "\\ud800"}', 400, "the prompt is not text"),
-    ("POST", "/runs", b'{"agent": "dev", "prompt": "' + b"a" * 300_000 + b'"}', 400, "the prompt has 300000 bytes"),
+    ("POST", "/runs", b'{"agent": "dev", "prompt": "\\ud800"}', 400, "the field 'prompt' is not text"),
+    ("POST", "/runs", b'{"agent": "dev", "prompt": "' + b"a" * 300_000 + b'"}', 413, "'prompt' has 300000 bytes"),
     ("POST", "/runs", b'{"agent": "dve"}', 404, "there is no agent 'dve'"),
     ("POST", "/runs", b'{"agent": "../../etc"}', 404, "there is no agent '../../etc'"),
     ("POST", "/runs", b"x" * 2_000_000, 413, "the body has 2000000 bytes, allowed are 1048576"),
@@ -49,7 +50,15 @@ BAD = [
     ("GET", "/runs?limit=-1", b"", 400, "limit is '-1', not a whole number"),
     ("GET", "/runs?limit=1e9", b"", 400, "limit is '1e9', not a whole number"),
     ("GET", "/runs?agent=dve", b"", 404, "there is no agent 'dve'"),
+    ("GET", "/runs?agent=", b"", 404, "there is no agent ''"),
+    ("GET", "/runs?agnet=dev", b"", 400, "unknown field 'agnet'"),
+    ("GET", "/runs?limit=1&limit=2", b"", 400, "'limit' is there more than once"),
+    ("GET", "/openapi.json?door=back", b"", 400, "door is 'back'"),
     ("GET", "/runs/xyz?wait=soon", b"", 400, "wait is 'soon', not a whole number"),
+    ("POST", "/pause", b'{"agent": "dev"}', 400, "unknown field 'agent'"),
+    ("POST", "/resume", b"[]", 400, "the body is not a JSON object"),
+    ("POST", "/agents/dev/kill", b'{"run": "x"}', 400, "unknown field 'run'"),
+    ("GET", "/status?agent=dev", b"", 400, "unknown field 'agent'"),
     ("POST", "/reload", b"{}", 400, "the field 'release' is missing"),
     ("GET", "/nothing", b"", 404, "not found"),
     ("DELETE", "/runs", b"", 405, "not allowed"),
@@ -182,7 +191,7 @@ def test_strangers(host: Path, caplog: pytest.LogCaptureFixture) -> None:
     ]
 
     async def scenario() -> None:
-        async with FakeLauncher(host) as launcher, running(host) as daemon:
+        async with FakeLauncher(host), running(host) as daemon:
             ok = await public(daemon, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert ok.startswith(b"HTTP/1.1 200")
             assert json.loads(ok.partition(b"\r\n\r\n")[2]) == {"status": "ok"}
@@ -191,16 +200,60 @@ def test_strangers(host: Path, caplog: pytest.LogCaptureFixture) -> None:
                 assert b"20261123" not in answer
                 assert b"Traceback" not in answer
                 assert b'"error"' in answer or b'"status"' in answer, (request[:40], answer)
-            launcher.docker_is(False)
-            await until(lambda: "Docker" in daemon.told.messages[-1])
-            answer = await public(daemon, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            assert answer.startswith(b"HTTP/1.1 503")
-            assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"status": "degraded"}
-            launcher.docker_is(True)
 
     asyncio.run(scenario())
     assert ledger(host, "start") == []
     assert not caplog.records
+
+
+def test_alive_and_ready_are_two_things(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who watches from outside is told the one and the other, and not why; the owner is told why."""
+    monkeypatch.setattr("alvps.daemon.operator.READY_FOR", 0.0)
+
+    async def seen(daemon: Running) -> tuple[Any, Any]:
+        found = []
+        for path in ("/health", "/ready"):
+            answer = await public(
+                daemon, f"GET {path}?from=monitor HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+            )
+            status, body = int(answer.split()[1]), json.loads(answer.partition(b"\r\n\r\n")[2])
+            conforms("public", "GET", path, status, body)
+            found.append((status, body))
+        return found[0], found[1]
+
+    alive = (200, {"status": "ok"})
+
+    async def scenario() -> None:
+        async with FakeLauncher(host) as launcher, running(host) as daemon:
+            assert await seen(daemon) == (alive, (200, {"ready": True}))
+            launcher.docker_is(False)
+            await until(lambda: "Docker" in daemon.told.messages[-1])
+            assert await seen(daemon) == (alive, (503, {"ready": False}))
+            status, answer = await ask(host, "GET", "/ready")
+            assert (status, answer["reasons"]) == (503, ["Docker does not answer"])
+            launcher.docker = True  # the launcher knows, and its line to the daemon has not said so yet
+            status, answer = await ask(host, "GET", "/ready")
+            assert (status, answer["reasons"]) == (503, ["no run can start: Docker does not answer"])
+            launcher.docker_is(True)
+            await until(lambda: "Docker" not in daemon.told.messages[-1])
+            assert await seen(daemon) == (alive, (200, {"ready": True}))
+
+    asyncio.run(scenario())
+
+
+def test_however_often_strangers_ask_whether_it_is_ready_the_launcher_is_asked_once(host: Path) -> None:
+    request = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+    async def scenario() -> None:
+        async with FakeLauncher(host) as launcher, running(host) as daemon:
+            before = launcher.asked["ready"]
+            begin = time.monotonic()
+            answers = await asyncio.gather(*(public(daemon, request) for _ in range(200)))
+            seconds = time.monotonic() - begin
+            assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+            assert 1 <= launcher.asked["ready"] - before <= 1 + seconds
+
+    asyncio.run(scenario())
 
 
 def test_socket_activation(host: Path) -> None:

@@ -80,3 +80,26 @@ def test_problems_of_the_project_are_findings(folder: Path) -> None:
     (found,) = [finding for finding in laptop.findings(folder) if finding.topic == "project"]
     assert (found.level, found.remedy) == ("error", "did you mean 'sonnet'?")
     assert found.text.startswith('agents/a/agent-config.toml: models[0]: there is no model "sonet"')
+
+
+def test_dockerfiles_for_another_base_and_hidden_folders(folder: Path) -> None:
+    (folder / "shared").mkdir()
+    (folder / "shared/tool").write_text("x")
+    (folder / "agents/a/shared").mkdir()
+    (folder / "agents/a/shared/own").write_text("x")
+    (folder / "agents/b/Dockerfile").write_text("FROM al-agent\nRUN apk add jq\nRUN npm ci\n")
+    found = [finding for finding in laptop.findings(folder) if finding.topic == "project"]
+    assert [(finding.level, finding.text.split(": ")[0]) for finding in found] == [
+        ("ok", "p"),
+        ("error", "agents/b/Dockerfile:2"),
+        ("warning", "agents/b/Dockerfile:3"),
+        ("warning", "agents/a/shared"),
+    ]
+    assert "apt-get install -y --no-install-recommends jq" in found[1].text
+
+
+def test_dockerfiles_are_looked_at_also_when_something_else_is_wrong(folder: Path) -> None:
+    (folder / "agents/a/agent-config.toml").write_text('manual = true\nmodels = ["sonet"]\n')
+    (folder / "agents/b/Dockerfile").write_text("FROM al-agent\nRUN apk add jq\n")
+    found = [finding for finding in laptop.findings(folder) if finding.topic == "project"]
+    assert [finding.text.split(": ")[0] for finding in found] == ["agents/a/agent-config.toml", "agents/b/Dockerfile:2"]

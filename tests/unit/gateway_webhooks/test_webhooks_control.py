@@ -151,9 +151,9 @@ def test_a_replay_that_can_do_nothing_says_why(host: Path) -> None:
                 ("POST", f"/deliveries/{delivery}/replay", b"{", 400, "the body is not JSON"),
                 ("POST", f"/deliveries/{delivery}/replay", b"[" * 60_000, 400, "the body is not JSON"),
                 ("POST", f"/deliveries/{delivery}/replay", b"[]", 400, "the body is not"),
-                ("POST", f"/deliveries/{delivery}/replay", b'{"agent": 1}', 400, "the body is not"),
-                ("POST", f"/deliveries/{delivery}/replay", b'{"agents": "x"}', 400, "the body is not"),
-                ("POST", f"/deliveries/{delivery}/replay", b'{"agent": "\\ud800"}', 409, "no trigger"),
+                ("POST", f"/deliveries/{delivery}/replay", b'{"agent": 1}', 400, "the field 'agent' must be a string"),
+                ("POST", f"/deliveries/{delivery}/replay", b'{"agents": "x"}', 400, "unknown field 'agents'"),
+                ("POST", f"/deliveries/{delivery}/replay", b'{"agent": "\\ud800"}', 400, "half a surrogate pair"),
                 ("GET", "/deliveries?limit=-1", b"", 400, "limit is '-1'"),
                 ("GET", "/deliveries?decision=queued", b"", 400, "decision is 'queued'"),
             ]

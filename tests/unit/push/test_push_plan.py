@@ -11,8 +11,10 @@ from alvps.credentials import Credential, FileStore
 from alvps.errors import AlError, CredentialsMissing, ProjectInvalid, UsageError
 from alvps.project import load
 from alvps.project.environments import Environment
+from alvps.project.remarks import load_all
 from alvps.push import wanted as wanting
 from alvps.push.code_tree import CodeTree
+from alvps.push.events import Event, Warned
 from alvps.push.plan import Plan, make
 from alvps.push.push import push
 from alvps.push.session import HostSession
@@ -120,19 +122,98 @@ def test_only_the_pushed_agents_credentials_count(tmp_path: Path) -> None:
         wanting.read(load(folder), "nobody")
 
 
-def test_bad_dockerfiles_are_found_before_anything_is_contacted(tmp_path: Path) -> None:
-    folder = project(tmp_path, dev={}, ops={})
+NODE_SYSTEM = "FROM al-agent:latest\nUSER root\nRUN apk add jq\nUSER node\n"
+
+
+def test_dockerfiles_that_cannot_work_are_found_before_anything_is_contacted(tmp_path: Path) -> None:
+    folder = project(tmp_path, dev={}, ops={}, qa={})
     write(
         folder,
         {
             "Dockerfile": "FROM debian\n",
             "agents/dev/Dockerfile": b"\xff\xfe",
             "agents/ops/Dockerfile": "FROM al-agent\n",
+            "agents/qa/Dockerfile": NODE_SYSTEM,
+            "agents/scripts/Dockerfile": "FROM alpine\n",  # no agent's
+            ".alignore": "agents/ops/run.sh\n",
         },
     )
     with pytest.raises(ProjectInvalid) as raised:
         push(load(folder), ENVIRONMENT, store=store(tmp_path), connect=never)
-    assert [problem.where for problem in raised.value.problems] == ["Dockerfile", "agents/dev/Dockerfile"]
+    problems = [(problem.where, problem.what.split(":")[0]) for problem in raised.value.problems]
+    assert problems == [
+        (
+            "Dockerfile:1",
+            "its image stands on 'debian'; it must be `FROM al-agent`, or the agent's entry is missing in it",
+        ),
+        ("agents/dev/Dockerfile", "is not UTF-8"),
+        ("agents/qa/Dockerfile:3", "apk is Alpine's; al-agent is Debian"),
+        ("agents/qa/Dockerfile:4", "there is no user node; the image's user is `agent`"),
+    ]
+    # What is not pushed is not in the way.
+    wanting.read(load(folder), "ops", store=store(tmp_path))
+
+
+def test_all_that_is_wrong_is_said_together(tmp_path: Path) -> None:
+    """Files that do not load, files that cannot travel, Dockerfiles that cannot work."""
+    folder = project(tmp_path, dev={}, qa={})
+    write(folder, {"agents/qa/Dockerfile": NODE_SYSTEM})
+    (folder / "config.toml").write_text('name = "demo"\nscael = 2\n')
+    with pytest.raises(ProjectInvalid) as raised:
+        load_all(folder)
+    assert [problem.where for problem in raised.value.problems] == [
+        "config.toml: scael",
+        "agents/qa/Dockerfile:3",
+        "agents/qa/Dockerfile:4",
+    ]
+    (folder / "config.toml").write_text('name = "demo"\n')
+    (folder / ".alignore").write_text("agents/dev/*.md\n")
+    with pytest.raises(ProjectInvalid) as raised:
+        wanting.read(load_all(folder), None, store=store(tmp_path))
+    assert [problem.where for problem in raised.value.problems] == [
+        "agents/dev/ACTIONS.md",
+        "agents/qa/Dockerfile:3",
+        "agents/qa/Dockerfile:4",
+    ]
+
+
+def test_what_may_not_work_is_said_and_pushed(
+    host: FakeHost, code: CodeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alvps.push.code_tree.code_tree", lambda: code)
+    monkeypatch.setattr("alvps.push.code_tree.bootstrap_script", lambda: b"echo bootstrapped\n")
+    folder = project(tmp_path, dev={}, ops={}, qa={})
+    write(
+        folder,
+        {
+            "shared/tool": "x",
+            "agents/dev/Dockerfile": "FROM al-agent\nRUN npm ci\n",
+            "agents/dev/shared/own": "x",
+            "agents/ops/shared": "a file",
+            "agents/qa/sharedx/own": "x",
+        },
+    )
+    (folder / "agents/qa/shared").mkdir()  # is empty, and does not travel
+    events: list[Event] = []
+    result = push(
+        load(folder),
+        ENVIRONMENT,
+        store=store(tmp_path),
+        connect=LocalConnection,
+        layout=host.layout,
+        progress=events.append,
+    )
+    assert result.result == "live"
+    hides = "hides the project's shared/ from {}: its runs find their own there; rename one of them"
+    assert [(warning.where, warning.what[:30]) for warning in result.warnings] == [
+        ("agents/dev/Dockerfile:2", "npm is not in al-agent; unless"),
+        ("agents/dev/shared", hides.format("dev")[:30]),
+        ("agents/ops/shared", hides.format("ops")[:30]),
+    ]
+    assert [event.problem for event in events if isinstance(event, Warned)] == list(result.warnings)
+    assert result.to_json()["warnings"][1] == {"where": "agents/dev/shared", "what": hides.format("dev")}
+    json.dumps(result.to_json())
+    assert [w.where for w in wanting.read(load(folder), "ops", store=store(tmp_path)).warnings] == ["agents/ops/shared"]
 
 
 def test_settings_of_env_toml_travel(tmp_path: Path) -> None:
