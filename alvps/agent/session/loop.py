@@ -159,6 +159,7 @@ def _calls(answer: ModelResponse) -> list[ToolCallPart]:
 
 def _arguments(call: ToolCallPart) -> dict[str, Any] | None:
     try:
-        return call.args_as_dict(raise_if_invalid=True)
+        arguments: dict[str, Any] = call.args_as_dict(raise_if_invalid=True)
     except (ValueError, AssertionError):
         return None
+    return arguments

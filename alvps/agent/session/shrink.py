@@ -88,6 +88,7 @@ class Shrinker:
                 _, answer = await self._asker.ask([request], system=compact.TASK, tools=False)
             except TooLong:
                 continue
-            if answer.text:
-                return answer.text
+            summary: str | None = answer.text
+            if summary:
+                return summary
         return compact.without_model(head)
