@@ -83,7 +83,6 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
     from alvps.push.code_tree import bootstrap_script, code_tree
 
     agents = [project.agent(agent)] if agent is not None else sorted(project.agents, key=lambda one: one.name)
-    _check_harnesses(agents)
     # A push of one agent says nothing of the project's sources.
     values = _credentials(agents, project.webhooks if agent is None else (), store)
     entries = [Entry(found.path, found.mode, found.size, found.sha256) for found in scan(project.folder)]
@@ -215,17 +214,6 @@ def _credentials(
             assert credential is not None
             values[f"{prefix}{ref.type}/{ref.instance}"] = dict(credential.fields)
     return values
-
-
-def _check_harnesses(agents: Sequence[Agent]) -> None:
-    """This version's image has no harness for models: said before anything is sent, and not by a run that fails."""
-    problems = [
-        Problem(agent.config, "models are not supported by this version; allowed: [harness] with a command")
-        for agent in agents
-        if agent.models
-    ]
-    if problems:
-        raise ProjectInvalid(tuple(problems))
 
 
 def _check_whole(entries: Sequence[Entry], agents: Sequence[Agent]) -> None:
