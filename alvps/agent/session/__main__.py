@@ -12,7 +12,7 @@ import sys
 
 gc.disable()  # collecting while thousands of modules are loaded takes a third of the start, and frees nothing
 
-from alvps.agent.session import guard  # noqa: E402 - the line above must come first
+from alvps.agent import guard  # noqa: E402 - the line above must come first
 
 
 def main() -> int:

@@ -67,7 +67,7 @@ def test_the_key_is_nowhere_in_a_command(server: ModelServer, folder: Path) -> N
 
 def test_its_memory_is_closed_to_others_of_the_same_user() -> None:
     probe = (
-        f"import sys, ctypes; sys.path.insert(0, {str(REPOSITORY)!r}); from alvps.agent.session import guard;"
+        f"import sys, ctypes; sys.path.insert(0, {str(REPOSITORY)!r}); from alvps.agent import guard;"
         "get = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0); print(get(), guard.hide(), get())"
     )
     assert subprocess.check_output([sys.executable, "-I", "-c", probe]) == b"1 True 0\n"

@@ -1,4 +1,4 @@
-"""Keep the agent's shell, which has the same user, out of this process's memory: that is where the models' keys are."""
+"""Keep other processes of the same user out of this one's memory: the keys of the agent's models are in it."""
 
 from __future__ import annotations
 
