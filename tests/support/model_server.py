@@ -25,7 +25,8 @@ from tests.support.model_apis.steps import Call, Cut, Malformed, Refuse, Say, St
 
 __all__ = ["Call", "Cut", "Malformed", "ModelServer", "Refuse", "Request", "Say", "Step", "StreamError", "Used", "call"]
 
-KEY = "scripted-key-0123456789"
+KEY = "scripted-key-0123456789"  # a part of every provider's key
+_PREFIXES = {"anthropic": "sk-ant-", "openai": "sk-", "groq": "gsk_", "xai": "xai-", "openrouter": "sk-or-"}
 # The path that a base_url has, after the provider's prefix: as the providers document it.
 _BASES = {"openai": "/v1", "xai": "/v1", "custom": "/v1", "openrouter": "/api/v1"}
 _PIECE = 700  # bytes of one chunk, so that events are split
@@ -48,7 +49,6 @@ class ModelServer:
     """Listens from construction on, until it is closed. `requests` grows by each request, in order."""
 
     host: str = "127.0.0.1"
-    key: str = KEY
     requests: list[Request] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -95,11 +95,15 @@ class ModelServer:
         with self._lock:
             self._scripts[model] = itertools.chain.from_iterable(parts)
 
-    def wait_for(self, count: int, timeout: float = 30.0) -> None:
-        """Wait until that many requests have come. Raises TimeoutError."""
+    def wait_for(self, count: int, timeout: float = 30.0, *, model: str | None = None) -> None:
+        """Wait until that many requests, or that many to the model, have come. Raises TimeoutError."""
+
+        def come() -> int:
+            return sum(model in (None, request.model) for request in self.requests)
+
         with self._arrived:
-            if not self._arrived.wait_for(lambda: len(self.requests) >= count, timeout):
-                raise TimeoutError(f"{len(self.requests)} requests in {timeout} s, not {count}")
+            if not self._arrived.wait_for(lambda: come() >= count, timeout):
+                raise TimeoutError(f"{come()} requests in {timeout} s, not {count}")
 
     def take(self, request: Request) -> Step:
         """Keep the request; the step that answers it."""
@@ -124,6 +128,11 @@ class ModelServer:
         """Wait, unless the server is closed."""
         if seconds:
             self._closed.wait(seconds)
+
+
+def key_of(provider: str) -> str:
+    """The key that the provider accepts, in the form of its keys."""
+    return _PREFIXES.get(provider, "") + KEY
 
 
 class _Listener(ThreadingHTTPServer):
@@ -167,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _checked(
         self, provider: str, path: str, headers: dict[str, str], body: dict[str, Any]
     ) -> tuple[list[str], Any]:
-        key = self.model_server.key
+        key = key_of(provider)
         if provider == "anthropic" and anthropic.accepts(path):
             return list(anthropic.problems(path, headers, body, key)), anthropic
         if provider == "openai" and responses.accepts(path):

@@ -10,7 +10,7 @@ from typing import Any
 
 from alvps.agent.session import order, run
 from alvps.agent.session.ask import Clock
-from tests.support.model_server import KEY, ModelServer
+from tests.support.model_server import ModelServer, key_of
 
 
 class QuickClock(Clock):
@@ -56,7 +56,7 @@ class Ended:
 def a_model(server: ModelServer, provider: str = "custom", **given: Any) -> dict[str, Any]:
     """A model of an order, at the server."""
     model = {"name": "first", "provider": provider, "model": "scripted-1", "auth": "api_key", "thinking": None}
-    return {**model, "base_url": server.url(provider), "prices": None, "key": KEY, **given}
+    return {**model, "base_url": server.url(provider), "prices": None, "key": key_of(provider), **given}
 
 
 def a_document(*models: dict[str, Any], prompt: str = "Do the work.", budget: Any = None, **given: Any) -> bytes:

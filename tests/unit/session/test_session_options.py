@@ -10,7 +10,7 @@ import pytest
 
 from alvps.agent.session import order, providers
 from alvps.agent.session.ended import Ended
-from tests.support.model_server import KEY, ModelServer, Refuse, Say, call
+from tests.support.model_server import KEY, ModelServer, Refuse, Say, call, key_of
 from tests.unit.session.session_rig import a_model
 from tests.unit.session.test_session_turns import MODELS
 
@@ -28,7 +28,7 @@ def test_the_key_and_the_version_go_into_headers(server: ModelServer, session: R
     server.script(Say("hi"))
     session(a_model(server, "anthropic", model="claude-sonnet-5-5"))
     headers = server.requests[0].headers
-    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["authorization"] == f"Bearer {key_of('anthropic')}"
     assert "anthropic-beta" not in headers
 
 
@@ -36,7 +36,7 @@ def test_an_oauth_token_goes_with_its_beta(server: ModelServer, session: Run) ->
     server.script(Say("hi"))
     assert session(a_model(server, "anthropic", model="claude-sonnet-5-5", auth="oauth_token")).code == 0
     headers = server.requests[0].headers
-    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["authorization"] == f"Bearer {key_of('anthropic')}"
     assert "oauth-2025-04-20" in headers["anthropic-beta"].split(",")
     assert "x-api-key" not in headers
 
