@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,7 +35,8 @@ _PIECE = 700  # bytes of one chunk, so that events are split
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came. `model` from wherever the API has it, `headers` with lower-case names."""
+    """A request as it came. `model` from wherever the API has it, `headers` with lower-case names, `at` in seconds
+    since 1970."""
 
     provider: str
     path: str
@@ -42,6 +44,7 @@ class Request:
     body: dict[str, Any]
     model: str
     problems: tuple[str, ...]
+    at: float = field(default_factory=time.time)
 
 
 @dataclass
