@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.support.model_server import KEY, Say
 from tests.support.product import Product
 from tests.support.thinking import AUTHOR, Thinking, bash, thinking
 from tests.support.vps import Vps
+from tests.unit.project.test_project_docs import blocks
 
 GIT: dict[str, object] = {"credentials": ["git_ssh"]}
 AGENTS: dict[str, dict[str, object]] = {
@@ -135,3 +137,19 @@ def test_the_key_is_out_of_the_agents_reach(world: Thinking) -> None:
     assert "looked into [('bash', False, True)]" in result
     assert KEY not in result
     assert "ls: cannot open directory '/proc/1/fd': Permission denied" in result
+
+
+def test_the_smallest_example_of_the_documentation(world: Thinking, tmp_path: Path) -> None:
+    files = blocks("The smallest one that thinks")
+    address = world.server.url("anthropic", world.address)
+    files["config.toml"] += f'baseUrl = "{address}"\n'
+    for path, text in files.items():
+        (tmp_path / "demo" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "demo" / path).write_text(text)
+    world.product.ok("push", "-E", world.vps.name, cwd=tmp_path / "demo")
+    world.server.script(bash("ls /etc | wc -l | al-return"), Say("Returned."), model="claude-sonnet-4-5")
+    run = world.start("hello", "-m", "How many files are there in /etc?")
+    ended = world.ended(run)
+    assert (ended["state"], ended["usage"]["model"], ended["usage"]["cost"] > 0) == ("completed", "sonnet", True)
+    (value,) = [entry["fields"]["value"] for entry in world.said(run, "signal-result")]
+    assert int(value) > 10
