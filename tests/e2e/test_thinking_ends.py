@@ -110,7 +110,7 @@ def world(product: Product, vps: Vps, tmp_path_factory: pytest.TempPathFactory) 
                 found.server.script(DONE, model=found.name_at(row.next, f"{name}-next"))
                 models[f"{name}-next"] = found.model(f"{name}-next", row.next)
                 agents[name]["models"] = [name, f"{name}-next"]
-        found.server.script(bash("sleep 600", timeout=900), model="killed")
+        found.server.script(bash("al-status begun; sleep 600", timeout=900), model="killed")
         found.server.script(DONE, DONE, model="daily")
         agents |= {"killed": {}, "daily": {"limits": {"day": {"requests": 1}}}}
         found.push(folder / "demo", agents, models=models, scale=6)
@@ -145,7 +145,8 @@ def test_how_it_ends(name: str, world: Thinking, runs: dict[str, str]) -> None:
 
 def test_a_killed_run(world: Thinking, runs: dict[str, str]) -> None:
     run = world.start("killed")
-    world.server.wait_for(1, model="killed")
+    control = f"curl -s --unix-socket /run/action-llama/control.sock http://x/runs/{run}"
+    world.vps.sh(f"until {control} | jq -e '.status == \"begun\"' >/dev/null; do sleep 0.1; done")
     world.product.ok("kill", run, "-E", world.vps.name)
     ended = world.ended(run)
     assert (ended["state"], ended["exit_code"], ended["fault"]) == ("killed", 143, None)

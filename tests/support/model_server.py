@@ -98,15 +98,11 @@ class ModelServer:
         with self._lock:
             self._scripts[model] = itertools.chain.from_iterable(parts)
 
-    def wait_for(self, count: int, timeout: float = 30.0, *, model: str | None = None) -> None:
-        """Wait until that many requests, or that many to the model, have come. Raises TimeoutError."""
-
-        def come() -> int:
-            return sum(model in (None, request.model) for request in self.requests)
-
+    def wait_for(self, count: int, timeout: float = 30.0) -> None:
+        """Wait until that many requests have come. Raises TimeoutError."""
         with self._arrived:
-            if not self._arrived.wait_for(lambda: come() >= count, timeout):
-                raise TimeoutError(f"{come()} requests in {timeout} s, not {count}")
+            if not self._arrived.wait_for(lambda: len(self.requests) >= count, timeout):
+                raise TimeoutError(f"{len(self.requests)} requests in {timeout} s, not {count}")
 
     def take(self, request: Request) -> Step:
         """Keep the request; the step that answers it."""

@@ -84,8 +84,8 @@ def test_how_the_harness_ends_the_run(box: Box, signals: dict[str, str], code: i
 
 def test_the_harness_has_the_entrys_time(box: Box) -> None:
     script = "import json, sys; print(json.load(sys.stdin)['timeout'])"
-    done = run_llm(box, script, before=[step("shell", command="sleep 0.5")], timeout=7)
-    assert 3 < float(others(done.stdout)) < 6.6
+    done = run_llm(box, script, before=[step("shell", command="sleep 0.5")], timeout=3600)
+    assert 0 < float(others(done.stdout)) <= 3599.5
 
 
 def test_the_harness_starts_in_the_agents_folder_after_the_steps(box: Box) -> None:
