@@ -63,10 +63,15 @@ class Course:
     def _work(self) -> supervise.Ended:
         order, out = self._order, self._output.descriptor
         if order.harness == "llm":
-            about = {"session": order.session, "run": order.run, "agent": order.agent}
-            left = max(0.0, self._deadline - time.monotonic())
-            document = {"prompt": order.prompt.decode(errors="replace"), "timeout": left, **about}
-            given = stdin.once(json.dumps(document).encode())  # it holds the models' keys
+            document = {
+                "prompt": order.prompt.decode(errors="replace"),
+                "session": order.session,
+                "run": order.run,
+                "agent": order.agent,
+                "timeout": max(0.0, self._deadline - time.monotonic()),
+                "secrets": order.secrets(),
+            }
+            given = stdin.once(json.dumps(document).encode())
         else:
             given = stdin.again(order.prompt)
         return supervise.run(self._program(), self._env, (given, out, out), self._deadline - time.monotonic())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.model_server import Cut, Malformed, Refuse, Say, Step, StreamError
+from tests.support.model_server import KEY, Cut, Malformed, Refuse, Say, Step, StreamError
 from tests.support.product import Product
 from tests.support.thinking import Thinking, bash, thinking
 from tests.support.vps import Vps
@@ -56,7 +56,7 @@ ROWS = {
     "again-and-broken": Row((bash("al-rerun"), Refuse(401)), 10, reason="authentication"),
     "slow-model": Row((Say("never", delay=600),), 124, "timed-out", "not done within 4 s", False, {"timeout": 4}),
     "slow-tool": Row((bash("sleep 600", timeout=900), NEVER), 124, "timed-out", "4 s", False, {"timeout": 4}),
-    "no-key": Row((Refuse(401, "no such key"), NEVER), 10, reason="refused the key custom_key: HTTP 401: no such key"),
+    "no-key": Row((Refuse(401, f"what is {KEY}?"),), 10, reason="refused the key custom_key: HTTP 401: what is ***?"),
     "no-right": Row((Refuse(403, "not for you"), NEVER), 10, reason="HTTP 403: not for you"),
     "limited": Row(
         (Refuse(429, headers={"Retry-After": "3600"}), NEVER), 12, reason="no model may be asked for 3600 s"

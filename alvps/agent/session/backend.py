@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from alvps.agent.session.discreet import Discreet
 from alvps.agent.session.ended import Ended
 from alvps.agent.session.faults import Fault, fault
 from alvps.agent.session.order import ModelSpec
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class Backend:
     """The models of the session; each is opened when it is first needed. `used` is told what every answer used."""
 
-    def __init__(self, used: Callable[[ModelSpec, Tokens], None]) -> None:
+    def __init__(self, used: Callable[[ModelSpec, Tokens], None], discreet: Discreet) -> None:
         self._used = used
+        self._discreet = discreet
         self._opened: dict[str, Opened] = {}
         self._definitions: list[ToolDefinition] | None = None
 
@@ -52,8 +54,8 @@ class Backend:
         except (asyncio.CancelledError, Ended):
             raise
         except Exception as error:  # noqa: BLE001 - client libraries raise anything for an answer that they do not expect
-            return fault(error)
-        return _flaw(response, after_tools=_ends_with_results(messages)) or response
+            return fault(error, self._discreet)
+        return _flaw(response, self._discreet, after_tools=_ends_with_results(messages)) or response
 
     async def _streamed(
         self, opened: Opened, messages: Sequence[ModelMessage], *, tools: bool, system: str
@@ -107,7 +109,7 @@ def _tokens(usage: RequestUsage) -> Tokens:
     )
 
 
-def _flaw(response: ModelResponse, *, after_tools: bool) -> Fault | None:
+def _flaw(response: ModelResponse, discreet: Discreet, *, after_tools: bool) -> Fault | None:
     """Why this answer is none: it was cut, or there is nothing in it.
 
     An empty answer to tool results is one: models that think everything is said end that way. The loop asks once more.
@@ -118,7 +120,7 @@ def _flaw(response: ModelResponse, *, after_tools: bool) -> Fault | None:
     if response.state == "incomplete" or not (response.finish_reason or details.get("finish_reason")):
         return Fault("down", "the answer broke off in the middle")
     if response.finish_reason == "content_filter":
-        return Fault("refused", (response.text or "its content filter stepped in")[:300])
+        return Fault("refused", discreet.hide(response.text or "its content filter stepped in")[:300])
     says = any(
         isinstance(part, ToolCallPart) or (isinstance(part, TextPart) and part.content.strip())
         for part in response.parts

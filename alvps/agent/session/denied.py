@@ -5,6 +5,8 @@ The texts are those that the Node system looks for (reference, section 4.4); the
 
 from __future__ import annotations
 
+from alvps.agent.session.discreet import Discreet
+
 LIMIT = 3
 SIGNS = (
     "permission denied",
@@ -20,10 +22,11 @@ SIGNS = (
 class Denials:
     """Counts the failed commands of a run whose output shows one of SIGNS."""
 
-    __slots__ = ("count",)
+    __slots__ = ("_discreet", "count")
 
-    def __init__(self) -> None:
+    def __init__(self, discreet: Discreet) -> None:
         self.count = 0
+        self._discreet = discreet
 
     def failed(self, command: str, output: str) -> str | None:
         """Take a failed command; the reason to end the run once there have been LIMIT of them."""
@@ -35,5 +38,6 @@ class Denials:
         if self.count < LIMIT:
             return None
         line = next(line.strip() for line in output.splitlines() if sign in line.lower())
-        short = " ".join(command.split())[:120]
-        return f"{LIMIT} commands failed for lack of permission or login, the last was {short!r}: {line[:200]}"
+        short = self._discreet.hide(" ".join(command.split()))[:120]
+        shown = self._discreet.hide(line)[:200]
+        return f"{LIMIT} commands failed for lack of permission or login, the last was {short!r}: {shown}"

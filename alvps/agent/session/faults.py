@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from alvps.agent.session.discreet import Discreet
+
 Kind = Literal["limited", "down", "quota", "auth", "config", "refused", "too_long"]
 
 # pydantic-ai knows the wordings of the large providers; these are of servers that speak a compatible protocol.
@@ -37,11 +39,11 @@ class Fault:
         return self.kind in ("limited", "down")
 
 
-def fault(error: Exception) -> Fault:  # noqa: PLR0911 - one return for each kind, in the order that matters
-    """The kind of failure an exception from a request is."""
+def fault(error: Exception, discreet: Discreet) -> Fault:  # noqa: PLR0911 - one return for each kind, in the order that matters
+    """The kind of failure an exception from a request is; its reason without secrets, which providers may quote."""
     from pydantic_ai import exceptions as known
 
-    reason = _reason(error)
+    reason = _reason(error, discreet)
     if isinstance(error, known.ModelContextWindowExceededError):
         return Fault("too_long", reason)
     if isinstance(error, known.ModelHTTPError) and error.status_code in (400, 413, 422) and _says_too_long(error):
@@ -72,11 +74,11 @@ def _says_too_long(error: Exception) -> bool:
     return any(sign in text for sign in _TOO_LONG)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, discreet: Discreet) -> str:
     """One line: the status and the provider's own words, cut."""
     status = getattr(error, "status_code", None)
     words = _words(getattr(error, "body", None)) or str(error) or type(error).__name__
-    text = " ".join(words.split())
+    text = discreet.hide(" ".join(words.split()))
     return (f"HTTP {status}: " if status is not None else "") + (text if len(text) <= 400 else text[:400] + "…")
 
 

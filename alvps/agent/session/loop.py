@@ -10,10 +10,12 @@ from alvps.agent.messages import say
 from alvps.agent.session import usage
 from alvps.agent.session.ask import Asker, TooLong
 from alvps.agent.session.denied import Denials
+from alvps.agent.session.discreet import Discreet
 from alvps.agent.session.ended import CONFIG, FAILED, Ended
 from alvps.agent.session.order import ModelSpec, Order
+from alvps.agent.session.shown import shorten
 from alvps.agent.session.shrink import Shrinker
-from alvps.agent.session.tools import Called, Toolbox, in_log
+from alvps.agent.session.tools import Called, Toolbox
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart, ToolReturnPart
@@ -35,6 +37,7 @@ class Loop:
         totals: usage.Totals,
         window: Callable[[ModelSpec], int],
         signals: str | None,
+        discreet: Discreet,
     ) -> None:
         self._order = order
         self._asker = asker
@@ -43,7 +46,8 @@ class Loop:
         self._window = window
         self._signals = signals
         self._shrinker = Shrinker(asker)
-        self._denials = Denials()
+        self._discreet = discreet
+        self._denials = Denials(discreet)
         self._last: ModelSpec = order.models[0]
 
     async def run(self, system: str) -> str:
@@ -109,8 +113,9 @@ class Loop:
         self._totals.tool_calls += 1
         arguments = _arguments(call)
         command = str((arguments or {}).get("command", ""))
+        shown = self._discreet.cut(command, 200)
         if call.tool_name == "bash":
-            say("info", "bash", cmd=command[:200])
+            say("info", "bash", cmd=shown)
         say("info", "tool start", tool=call.tool_name)
         if arguments is None:
             done = Called(
@@ -119,7 +124,8 @@ class Loop:
         else:
             done = await self._toolbox.call(call.tool_name, arguments)
         if done.failed:
-            say("warn", "tool error", tool=call.tool_name, cmd=command[:200], result=in_log(done.text))
+            result = shorten(self._discreet.hide(done.text), 1000)
+            say("warn", "tool error", tool=call.tool_name, cmd=shown, result=result)
         else:
             say("info", "tool done", tool=call.tool_name, resultLength=len(done.text))
         if done.code and (denied := self._denials.failed(command, done.text)):

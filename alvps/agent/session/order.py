@@ -1,6 +1,7 @@
 """What is this session to do? One JSON document on standard input, from the container's entry.
 
     {"prompt": text, "run": id, "agent": name, "timeout"?: seconds that are left for the run,
+     "secrets"?: [what must not be told to anybody but a model],
      "session": {"models": [{"name", "provider", "model", "auth", "thinking", "base_url", "prices", "key"}],
                  "budget": {"requests", "tokens", "tool_calls", "cost"}, "actions": "ACTIONS.md" or "SKILL.md"}}
 
@@ -73,6 +74,7 @@ class Order:
     budget: Budget = field(default_factory=Budget)
     actions: str = "ACTIONS.md"
     timeout: float | None = None  # seconds; None: the entry's timer alone ends the session
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def parse(document: bytes) -> Order:
@@ -98,6 +100,7 @@ def parse(document: bytes) -> Order:
         budget=_budget(session.get("budget")),
         actions=actions,
         timeout=_number(top, "timeout", "timeout"),
+        secrets=_secrets(top.get("secrets")),
     )
 
 
@@ -147,6 +150,14 @@ def _budget(value: object) -> Budget:
         **{key: None if count is None else int(count) for key, count in counts.items()},
         cost=_number(table, "cost", "session.budget"),
     )
+
+
+def _secrets(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise Unusable("secrets is not a list of texts")
+    return tuple(value)
 
 
 def _table(value: object, where: str) -> Mapping[str, object]:

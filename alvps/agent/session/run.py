@@ -13,6 +13,7 @@ from alvps.agent.messages import say
 from alvps.agent.session import instructions, prices, providers, shell, usage
 from alvps.agent.session.ask import Asker, Clock
 from alvps.agent.session.backend import Backend
+from alvps.agent.session.discreet import Discreet
 from alvps.agent.session.ended import CONFIG, FAILED, STOPPED, Ended
 from alvps.agent.session.gateway import Reporter
 from alvps.agent.session.loop import Loop, check_budget
@@ -50,9 +51,12 @@ async def _session(order: Order, folder: str, environ: Mapping[str, str], clock:
         totals.add(tokens, prices.cost(spec, tokens))
         reporter.send({"usage": totals.as_report(model)})
 
-    backend = Backend(used)
+    discreet = Discreet(order.secrets)
+    backend = Backend(used, discreet)
     code, reason, output = 0, None, ""
-    work = asyncio.ensure_future(_work(order, folder, environ, clock=clock, totals=totals, backend=backend))
+    work = asyncio.ensure_future(
+        _work(order, folder, environ, clock=clock, totals=totals, backend=backend, discreet=discreet)
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, work.cancel)  # once it is over, nothing: the last words are said anyway
     try:
@@ -75,7 +79,7 @@ async def _session(order: Order, folder: str, environ: Mapping[str, str], clock:
         say("warn" if code == STOPPED else "error", reason, code=code)
     last: dict[str, object] = {"usage": totals.as_report(model)}
     if reason is not None and code != STOPPED:  # who asked it to end knows why
-        last["reason"] = reason
+        last["reason"] = discreet.hide(reason)  # the gateway keeps it
     reporter.send(last)
     await reporter.close()
     await backend.close()
@@ -83,7 +87,14 @@ async def _session(order: Order, folder: str, environ: Mapping[str, str], clock:
 
 
 async def _work(
-    order: Order, folder: str, environ: Mapping[str, str], *, clock: Clock, totals: usage.Totals, backend: Backend
+    order: Order,
+    folder: str,
+    environ: Mapping[str, str],
+    *,
+    clock: Clock,
+    totals: usage.Totals,
+    backend: Backend,
+    discreet: Discreet,
 ) -> str:
     started = clock.now()
     deadline = None if order.timeout is None else started + order.timeout
@@ -119,5 +130,6 @@ async def _work(
         totals=totals,
         window=backend.window,
         signals=environ.get("AL_SIGNAL_DIR"),
+        discreet=discreet,
     )
     return await loop.run(system)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alvps.agent.session import files, shell
-from alvps.agent.session.shown import shorten
 
 DEFAULT_TIME = 120.0  # seconds for a command, unless the model asks for more or less
 
@@ -183,8 +182,3 @@ def unfit(name: str, arguments: Mapping[str, Any]) -> str | None:
 
 def _joined(text: str, note: str) -> str:
     return note if not text else text + ("" if text.endswith("\n") else "\n") + note
-
-
-def in_log(text: str) -> str:
-    """A result as the log shows it."""
-    return shorten(text, 1000)

@@ -31,7 +31,8 @@ def run_llm(box: Box, script: str | None, prompt: bytes = b"do it", **more: Any)
 
 
 def test_the_harness_gets_one_document_and_the_end(box: Box) -> None:
-    done = run_llm(box, SHOW, "Grüße".encode())
+    credential = {"type": "t", "instance": "i", "fields": {"token": "canary-5678"}}
+    done = run_llm(box, SHOW, "Grüße".encode(), credentials=[credential])
     document = json.loads(others(done.stdout).strip()[::-1])
     assert 0 < document.pop("timeout") <= 60
     assert document == {
@@ -40,6 +41,7 @@ def test_the_harness_gets_one_document_and_the_end(box: Box) -> None:
         "session": SESSION,
         "run": "r0123456789",
         "agent": "dev",
+        "secrets": ["canary-5678", "sk-ant-canary-1234"],
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from alvps.agent.session import prices, usage
 from alvps.agent.session.order import ModelSpec, Prices
-from tests.support.model_server import ModelServer, Refuse, Say, Used, call
+from tests.support.model_server import ModelServer, Refuse, Say, Used, call, key_of
 from tests.unit.session.session_rig import a_model
 
 Run = Callable[..., Any]
@@ -184,6 +184,23 @@ def test_the_reason_of_a_failure_is_reported(
     server.script(Refuse(401, "no"))
     ended = session(environ={"AL_GATEWAY_SOCKET": str(tmp_path / "gw"), "SHUTDOWN_SECRET": "s"})
     assert gateway.reports[-1][1]["reason"] == ended.errors[-1]
+
+
+@pytest.mark.parametrize("shown", ["$TOKEN", "$(printf %s $TOKEN | base64)"])
+def test_no_secret_is_in_the_reason(
+    shown: str, server: ModelServer, session: Run, gateway: Gateway, tmp_path: Path
+) -> None:
+    token = "canary-token-4711"
+    environ = {"AL_GATEWAY_SOCKET": str(tmp_path / "gw"), "SHUTDOWN_SECRET": "s", "TOKEN": token}
+    server.script(itertools.repeat(call("bash", command=f"echo Permission denied for {shown}; exit 1")))
+    session(environ=environ, secrets=[key_of("custom"), token])
+    reason = gateway.reports[-1][1]["reason"]
+    assert "Permission denied for ***" in reason
+    assert "canary" not in reason
+    assert "Y2FuYXJ5LXRva2Vu" not in reason
+    server.script(Refuse(401, f"there is no {key_of('custom')}"))
+    session(environ=environ, secrets=[key_of("custom"), token])
+    assert gateway.reports[-1][1]["reason"].endswith("HTTP 401: there is no ***")
 
 
 def test_a_gateway_over_tcp(server: ModelServer, session: Run) -> None:

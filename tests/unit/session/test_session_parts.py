@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alvps.agent.session import denied, files, instructions, order, shell, shown
+from alvps.agent.session.discreet import Discreet
 from alvps.agent.session.tools import TOOLS, Called, Toolbox, unfit
 from tests.unit.session.session_rig import a_document
 
@@ -370,7 +371,7 @@ def test_dynamic_context_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_the_third_denial_is_the_last() -> None:
-    denials = denied.Denials()
+    denials = denied.Denials(Discreet())
     for sign in ("remote: Permission denied to x", "fatal: Authentication failed"):
         assert denials.failed("git push", sign) is None
     assert denials.failed("ls", "No such file") is None
@@ -378,3 +379,12 @@ def test_the_third_denial_is_the_last() -> None:
     assert reason == (
         "3 commands failed for lack of permission or login, the last was 'git push origin': ERROR: Bad credentials here"
     )
+
+
+def test_a_secret_is_masked_before_it_is_cut() -> None:
+    discreet = Discreet(["canary-0123456789"])
+    text = "x" * 95 + "canary-0123456789" + "y" * 95
+    assert discreet.cut(text, 100) == "x" * 95 + "***yy"
+    assert discreet.cut("short canary-0123456789", 100) == "short canary-0123456789"  # whole: the entry masks it
+    assert discreet.hide("short canary-0123456789") == "short ***"
+    assert Discreet().hide(text) == text

@@ -149,3 +149,14 @@ def test_the_log_is_the_documented_one(server: ModelServer, session: Callable[..
     assert ended.said("session starting")[0] | {"_log": True} == ended.said("session starting")[0]
     assert len(ended.said("bash")[0]["cmd"]) == 200
     assert ended.said("tool done")[0]["resultLength"] == 501
+
+
+def test_no_half_of_a_secret_is_in_the_log(server: ModelServer, session: Callable[..., Any]) -> None:
+    secret = "canary-" + "0123456789" * 3
+    command = f": {'#' * 180}{secret}\nprintf '%480s%s%1990s' '' {secret} ''; exit 1"
+    server.script(call("bash", command=command), Say("done"))
+    ended = session(secrets=[secret])
+    assert ended.code == 0
+    assert "#***\nprintf" in ended.said("bash")[0]["cmd"]
+    assert "***" in ended.said("tool error")[0]["result"]
+    assert not [line for line in ended.lines if "canary" in str(line)]
