@@ -26,6 +26,15 @@ AGENTS: dict[str, dict[str, object]] = {
     "curious": {},
 }
 
+# The other layout, with what only it has.
+SKILLED = {
+    "config.toml": (
+        'models = ["skilled"]\nmanual = true\n[hooks]\npre = ["echo prepared > /tmp/first"]\n'
+        'post = ["cat /tmp/first /tmp/second"]\n'
+    ),
+    "SKILL.md": "---\nname: skilled\n---\n\nAll is !`cat /tmp/first`. Now work.\n",
+}
+
 
 @pytest.fixture(scope="module")
 def world(product: Product, vps: Vps, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thinking]:
@@ -34,7 +43,10 @@ def world(product: Product, vps: Vps, tmp_path_factory: pytest.TempPathFactory) 
     product.ok("creds", "add", "generic_webhook_secret", stdin=json.dumps({"secret": SECRET}))
     for found in thinking(product, vps, folder):
         found.server.script(step for number in itertools.count() for step in found.work(f"tick-{number}"))
-        found.push(folder / "demo", AGENTS, webhooks=SOURCE)
+        for path, text in SKILLED.items():
+            (folder / "demo/agents/skilled" / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "demo/agents/skilled" / path).write_text(text)
+        found.push(folder / "demo", AGENTS, webhooks=SOURCE, models={"skilled": found.model("skilled")})
         yield found
 
 
@@ -100,6 +112,17 @@ def test_by_the_clock(world: Thinking) -> None:
     assert run["trigger"] == "schedule"
     check_work(world, run["run"], "tick-0")
     assert "You are running on a schedule." in world.prompt("by-clock")
+
+
+def test_a_skill_with_hooks(world: Thinking) -> None:
+    world.server.script(bash("echo worked > /tmp/second"), Say("done"), model="skilled")
+    run = world.start("skilled")
+    assert world.ended(run)["state"] == "completed"
+    system = world.requests("skilled")[0].body["messages"][0]
+    assert (system["role"], system["content"]) == ("system", "All is prepared. Now work.\n")
+    texts = [entry["text"] for entry in world.entries(run) if entry["component"] == "agent"]
+    assert [text for text in texts if text in ("prepared", "worked")] == ["prepared", "worked"]
+    assert texts.index("prepared") > texts.index("the session ended with code 0")
 
 
 # Every other process that this user may look into: is the key in its memory, and is what the shell itself put there?
