@@ -63,9 +63,15 @@ class Course:
     def _work(self) -> supervise.Ended:
         order, out = self._order, self._output.descriptor
         if order.harness == "llm":
-            about = {"session": order.session, "run": order.run, "agent": order.agent}
-            document = {"prompt": order.prompt.decode(errors="replace"), **about}
-            given = stdin.once(json.dumps(document).encode())  # it holds the models' keys
+            document = {
+                "prompt": order.prompt.decode(errors="replace"),
+                "session": order.session,
+                "run": order.run,
+                "agent": order.agent,
+                "timeout": max(0.0, self._deadline - time.monotonic()),
+                "secrets": order.secrets(),
+            }
+            given = stdin.once(json.dumps(document).encode())
         else:
             given = stdin.again(order.prompt)
         return supervise.run(self._program(), self._env, (given, out, out), self._deadline - time.monotonic())
@@ -91,7 +97,11 @@ class Course:
             self._report(reason)
         if ended.timed_out or ended.signal is not None:
             self._hurry()
-        code = outcome.TIMED_OUT if ended.timed_out else outcome.decide(ended.code, self._places.signals)
+        thinks = order.harness == "llm"
+        # A session that a limit or its provider ended would meet the same again at once.
+        code = outcome.decide(ended.code, self._places.signals, failed_stays=thinks)
+        if ended.timed_out:
+            code = outcome.TIMED_OUT
         fields: dict[str, object] = {"exit_code": code, "seconds": round(ended.seconds, 3)}
         if code != ended.code:
             fields["command_exit_code"] = ended.code
@@ -100,7 +110,8 @@ class Course:
         if ended.timed_out:
             say("error", f"stopped after {order.timeout} s: the run's time was over", **fields)
         else:
-            say("info" if code in (0, outcome.RERUN) else "warn", f"the command ended with code {ended.code}", **fields)
+            what = "session" if thinks else "command"
+            say("info" if code in (0, outcome.RERUN) else "warn", f"the {what} ended with code {ended.code}", **fields)
         return code
 
     def _conclude(self, stopped: Stopped) -> None:

@@ -35,6 +35,10 @@ def main(arguments: list[str]) -> int:
         say("error", f"not started: {error}")
         return outcome.UNUSABLE
     deadline = time.monotonic() + order.timeout
+    if order.harness == "llm":  # the models' keys are not the agent's, and its shell has this user
+        from alvps.agent import guard
+
+        guard.hide()
     try:
         workspace.prepare(order, places)
         env = workspace.environment(order, places, dict(os.environ))

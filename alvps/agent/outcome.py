@@ -30,12 +30,15 @@ def of_status(status: int) -> int:
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
 
 
-def decide(command_code: int, signals: str) -> int:
-    """The run's code: the signal file `exit` before `rerun` before the command's own."""
+def decide(command_code: int, signals: str, *, failed_stays: bool = False) -> int:
+    """The run's code: the signal file `exit` before `rerun` before the command's own.
+
+    `failed_stays`: whoever failed is not run again, even if it asked for that before.
+    """
     wanted = _exit_file(signals + "/exit")
     if wanted is not None:
         code = wanted
-    elif os.path.lexists(signals + "/rerun"):
+    elif os.path.lexists(signals + "/rerun") and not (failed_stays and command_code):
         code = RERUN
     else:
         code = command_code

@@ -29,6 +29,11 @@ def command(project: Path, env_name: str | None, as_json: bool) -> None:
         click.echo(render(status, environment.name))
 
 
+def _waits(agent: dict[str, Any]) -> bool:
+    """Whether something of the agent waits for another reason than a pause, which its row shows."""
+    return bool(agent["queued"] and agent["waits"]) and agent["waits"] != "paused"
+
+
 def render(status: dict[str, Any], environment: str) -> str:
     """The status as a person reads it."""
     from alvps.cli.terminal import ago, parse_time, span, table
@@ -39,6 +44,7 @@ def render(status: dict[str, Any], environment: str) -> str:
     lines += [f"! {warning}" for warning in status.get("warnings", ())]
     if status["paused"]:
         lines.append("paused: nothing is started until `al resume`")
+    lines += [f"! {agent['name']} waits: {agent['waits']}" for agent in status["agents"] if _waits(agent)]
     rows = []
     for agent in status["agents"]:
         last = agent["last"]

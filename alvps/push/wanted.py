@@ -218,24 +218,13 @@ def _files(project: Project, agents: Sequence[Agent], scope: str | None) -> tupl
     from alvps.project import scan
     from alvps.project.remarks import remarks
 
-    problems = list(_without_harness(agents))
-    try:
-        entries = [Entry(found.path, found.mode, found.size, found.sha256) for found in scan(project.folder)]
-    except ProjectInvalid as invalid:
-        raise ProjectInvalid((*problems, *invalid.problems)) from None
-    problems += _kept_back(entries, agents)
+    entries = [Entry(found.path, found.mode, found.size, found.sha256) for found in scan(project.folder)]
+    problems = list(_kept_back(entries, agents))
     found = remarks(project, [entry.path for entry in entries], scope)
     problems += [remark.problem for remark in found if remark.fatal]
     if problems:
         raise ProjectInvalid(tuple(problems))
     return entries, tuple(remark.problem for remark in found if not remark.fatal)
-
-
-def _without_harness(agents: Sequence[Agent]) -> Iterator[Problem]:
-    """This version's image has no harness for models: said before anything is sent, and not by a run that fails."""
-    for agent in agents:
-        if agent.models:
-            yield Problem(agent.config, "models are not supported by this version; allowed: [harness] with a command")
 
 
 def _kept_back(entries: Sequence[Entry], agents: Sequence[Agent]) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ def toml(value: object) -> str:
 
 
 def write_project(folder: Path, agents: dict[str, dict[str, object]], **config: object) -> Path:
-    """Write a project. An agent's entry holds its agent-config keys, and `script` (its run.sh) and `files`."""
+    """Write a project. An agent's entry holds its agent-config keys, and what `write_agent` takes besides."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = {"name": "demo", **config}
     (folder / "config.toml").write_text("".join(f"{key} = {toml(value)}\n" for key, value in settings.items()))
@@ -26,16 +26,24 @@ def write_project(folder: Path, agents: dict[str, dict[str, object]], **config: 
 
 
 def write_agent(
-    folder: Path, name: str, *, script: str = "true", files: dict[str, str] | None = None, **keys: object
+    folder: Path,
+    name: str,
+    *,
+    script: str | None = None,
+    actions: str | None = None,
+    files: dict[str, str] | None = None,
+    **keys: object,
 ) -> None:
-    """Write one agent whose harness runs `script` with sh."""
+    """Write one agent. Its harness runs `script` with sh, unless it has `models`; `actions` is its ACTIONS.md."""
     agent = folder / "agents" / name
     agent.mkdir(parents=True, exist_ok=True)
-    (agent / "ACTIONS.md").write_text(f"# {name}\n")
-    (agent / "run.sh").write_text(script + "\n")
+    (agent / "ACTIONS.md").write_text(actions or f"# {name}\n")
     for path, text in (files or {}).items():
         (agent / path).write_text(text)
     if not {"schedule", "webhooks"} & set(keys):
         keys.setdefault("manual", True)
     lines = [f"{key} = {toml(value)}\n" for key, value in keys.items()]
-    (agent / "agent-config.toml").write_text("".join(lines) + '\n[harness]\ncommand = ["sh", "run.sh"]\n')
+    if "models" not in keys:
+        (agent / "run.sh").write_text((script or "true") + "\n")
+        lines.append('\n[harness]\ncommand = ["sh", "run.sh"]\n')
+    (agent / "agent-config.toml").write_text("".join(lines))

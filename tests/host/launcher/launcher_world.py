@@ -20,6 +20,7 @@ from typing import Any
 from alvps import frames
 
 BASE_TAG = "al-test-launcher-base"
+LLM_TAG = "al-test-launcher-llm"
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -248,16 +249,30 @@ def new_run() -> str:
 
 
 def build_base(context: Path) -> str:
-    """Build the base image from the files that a push would send; its id."""
+    """Build the base image from the files that a push would send, with this machine's own CAs; its id."""
     import alvps
     from alvps.agent.context import base_context
 
     package = Path(alvps.__file__).parent
-    for name, file in base_context(package / "data", package / "agent").items():
+    authorities = sorted(Path("/usr/local/share/ca-certificates").rglob("*.crt"))
+    for name, file in base_context(package / "data", package / "agent", authorities).items():
         (context / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, context / name)
     docker("build", "-q", "-t", BASE_TAG, str(context))
     return docker("image", "inspect", "-f", "{{.Id}}", BASE_TAG).strip()
+
+
+def build_llm(context: Path, base: str) -> str:
+    """Build the image of agents that think on the base image, as a push does; its id."""
+    import alvps
+    from alvps.host.dockerfile import rewrite
+
+    package = Path(alvps.__file__).parent
+    shutil.copytree(package / "data" / "docker" / "agent-llm", context)
+    shutil.copytree(package / "agent" / "session", context / "session", ignore=shutil.ignore_patterns("__pycache__"))
+    (context / "Dockerfile").write_text(rewrite((context / "Dockerfile").read_text(), base))
+    docker("build", "-q", "-t", LLM_TAG, str(context))
+    return docker("image", "inspect", "-f", "{{.Id}}", LLM_TAG).strip()
 
 
 def lines(text: str) -> Iterator[dict[str, Any]]:

@@ -31,14 +31,17 @@ def run_llm(box: Box, script: str | None, prompt: bytes = b"do it", **more: Any)
 
 
 def test_the_harness_gets_one_document_and_the_end(box: Box) -> None:
-    done = run_llm(box, SHOW, "Grüße".encode())
+    credential = {"type": "t", "instance": "i", "fields": {"token": "canary-5678"}}
+    done = run_llm(box, SHOW, "Grüße".encode(), credentials=[credential])
     document = json.loads(others(done.stdout).strip()[::-1])
+    assert 0 < document.pop("timeout") <= 60
     assert document == {
         "argv": ["-I", "-m", "alvps.agent.session"],
         "prompt": "Grüße",
         "session": SESSION,
         "run": "r0123456789",
         "agent": "dev",
+        "secrets": ["canary-5678", "sk-ant-canary-1234"],
     }
 
 
@@ -62,11 +65,29 @@ def test_the_models_keys_are_in_no_environment_and_no_file_and_masked(box: Box) 
     assert not [path for path in box.home.rglob("*") if path.is_file() and b"canary" in path.read_bytes()]
 
 
-def test_the_harness_ends_the_run_as_a_command_does(box: Box) -> None:
-    script = "import os, sys; open(os.environ['AL_SIGNAL_DIR'] + '/rerun', 'w'); sys.exit(12)"
+@pytest.mark.parametrize(
+    ("signals", "code", "wanted"),
+    [
+        ({}, 12, 12),
+        ({"rerun": ""}, 0, 42),
+        ({"rerun": ""}, 12, 12),  # whatever ended it would end the next one too
+        ({"rerun": "", "exit": "15"}, 0, 15),
+        ({"exit": "0"}, 1, 0),
+    ],
+)
+def test_how_the_harness_ends_the_run(box: Box, signals: dict[str, str], code: int, wanted: int) -> None:
+    script = f"import os, sys\nfor name, text in {signals}.items():\n"
+    script += f"    open(os.environ['AL_SIGNAL_DIR'] + '/' + name, 'w').write(text)\nsys.exit({code})"
     done = run_llm(box, script)
-    assert done.returncode == 42
-    assert own(done.stdout)[-1]["command_exit_code"] == 12
+    assert done.returncode == wanted
+    last = own(done.stdout)[-1]
+    assert (last["msg"], last["exit_code"]) == (f"the session ended with code {code}", wanted)
+
+
+def test_the_harness_has_the_entrys_time(box: Box) -> None:
+    script = "import json, sys; print(json.load(sys.stdin)['timeout'])"
+    done = run_llm(box, script, before=[step("shell", command="sleep 0.5")], timeout=3600)
+    assert 0 < float(others(done.stdout)) <= 3599.5
 
 
 def test_the_harness_starts_in_the_agents_folder_after_the_steps(box: Box) -> None:

@@ -22,6 +22,7 @@ STATUS: dict[str, Any] = {
             "scale": 2,
             "running": 1,
             "queued": 3,
+            "waits": None,
             "last": {"run": "01abc", "state": "failed", "finished": "2026-11-23T11:00:00Z"},
         },
         {
@@ -33,6 +34,7 @@ STATUS: dict[str, Any] = {
             "scale": 1,
             "running": 0,
             "queued": 0,
+            "waits": "paused",
             "last": None,
         },
     ],
@@ -78,3 +80,11 @@ def test_warnings_and_a_pause_come_first() -> None:
         "! the disk is full; it is tried again",
         "paused: nothing is started until `al resume`",
     ]
+
+
+def test_why_runs_are_queued_though_there_is_a_place() -> None:
+    spent, paused, free = "the day's limit of 2 runs is spent (2), until 00:00 UTC", "paused", None
+    first, second = STATUS["agents"]
+    given = [first | {"waits": spent}, first | {"waits": free}, first | {"waits": paused}, second | {"waits": spent}]
+    text = render(STATUS | {"agents": given}, "prod")
+    assert [line for line in text.splitlines() if line.startswith("!")] == [f"! hello waits: {spent}"]

@@ -52,6 +52,13 @@ def test_the_example_in_the_plain_layout(tmp_path: Path) -> None:
     assert only_agent(write(tmp_path, plain)).models
 
 
+def test_the_smallest_one_that_thinks(tmp_path: Path) -> None:
+    files = blocks("The smallest one that thinks")
+    assert set(files) == {"config.toml", "agents/hello/agent-config.toml", "agents/hello/ACTIONS.md"}
+    (model,) = only_agent(write(tmp_path, {**files, "config.toml": 'name = "p"\n' + files["config.toml"]})).models
+    assert (model.provider, str(model.key)) == ("anthropic", "anthropic_key")
+
+
 def test_the_webhook_prints_its_title(tmp_path: Path) -> None:
     files = blocks("A webhook of your own, without an LLM")
     files = {path: text for path, text in files.items() if "." in path}

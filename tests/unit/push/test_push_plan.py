@@ -273,12 +273,18 @@ def test_an_ignored_agent_is_refused_and_not_silently_left_out(
     assert [problem.where for problem in refused.value.problems] == missing
 
 
-def test_agents_that_think_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
-    folder = write_project(tmp_path / "demo", {"dev": {}}, models={"big": {"provider": "openai", "model": "x"}})
-    (folder / "agents/dev/agent-config.toml").write_text('manual = true\nmodels = ["big"]\n')
-    with pytest.raises(ProjectInvalid) as caught:
-        wanting.read(load(folder), None, store=store(tmp_path, "openai_key"))
-    assert [problem.where for problem in caught.value.problems] == ["agents/dev/agent-config.toml"]
+def test_the_keys_of_models_travel_without_being_declared(tmp_path: Path) -> None:
+    models = {"big": {"provider": "openai", "model": "x"}, "own": {"provider": "groq", "model": "y", "credential": "b"}}
+    agents: dict[str, dict[str, object]] = {"dev": {"models": ["big", "own"]}, "ops": {}}
+    folder = write_project(tmp_path / "demo", agents, models=models)
+    with pytest.raises(CredentialsMissing, match="groq_key:b, openai_key") as caught:
+        wanting.read(load(folder), None, store=FileStore(tmp_path / "none"))
+    assert "for a model of dev" in (caught.value.detail or "")
+    place = store(tmp_path, "openai_key")
+    place.put(Credential(type="groq_key", instance="b", fields={"token": "canary-groq"}))
+    dev, ops = wanting.read(load(folder), None, store=place).agents
+    assert (dev["credentials"], dev["llm"]) == (["groq_key/b", "openai_key/default"], True)
+    assert (ops["credentials"], ops["llm"]) == ([], False)
 
 
 def test_what_sources_need_travels_for_the_daemon(tmp_path: Path) -> None:
