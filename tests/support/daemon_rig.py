@@ -21,6 +21,7 @@ from alvps.daemon.daemon import Daemon
 from alvps.daemon.main import doors
 from alvps.daemon.options import Options
 from alvps.notify import Notifier
+from tests.support import fake_launcher
 
 PATIENCE = 20.0  # seconds until a test gives up on something that should happen at once
 
@@ -225,6 +226,15 @@ class Guest:
 async def guest(host: Path, run: str, attempt: int = 1) -> Guest:
     """Whoever is in that run's container, once it was started."""
     return Guest(host, run, await token_of(host, run, attempt))
+
+
+def launcher_process(host: Path) -> subprocess.Popen[bytes]:
+    """A fake launcher in its own process, listening."""
+    process = subprocess.Popen([sys.executable, fake_launcher.__file__, str(host)], stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"listening\n"
+    process.stdout.close()
+    return process
 
 
 class Process:
