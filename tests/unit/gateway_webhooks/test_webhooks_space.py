@@ -125,9 +125,11 @@ def test_the_space_is_kept_and_given_back_whatever_happens(data: st.DataObject) 
     async def one(space: Bodies, size: int) -> None:
         parts = [b"x" * min(PART, size - at) for at in range(0, size, PART)]
         _, taken = await space.read(Parts(*parts))
-        assert space.free >= 0
-        await asyncio.sleep(0)
-        space.give(taken)
+        try:
+            assert space.free >= 0
+            await asyncio.sleep(0)
+        finally:
+            space.give(taken)
 
     async def scenario() -> None:
         space = Bodies(limit=5 * FREE, together=together, room_within=0.01)
