@@ -130,7 +130,10 @@ def test_nothing_acknowledged_is_lost_and_nothing_runs_twice(tmp_path: Path, fig
         clients.port = daemon.port
         return daemon
 
+    launchers = 0
+
     async def scenario() -> None:
+        nonlocal launchers
         launcher = launcher_process(host)
         daemon = await begin()
         try:
@@ -145,14 +148,16 @@ def test_nothing_acknowledged_is_lost_and_nothing_runs_twice(tmp_path: Path, fig
                     await asyncio.sleep(random.uniform(0, 0.6))
                 else:
                     enough = clients.count() + random.randrange(1, 2 * EACH)
-                    await until(lambda enough=enough: clients.count() >= enough or failed(tasks), "acknowledgements")
+                    reached = lambda enough=enough: clients.count() >= enough or failed(tasks)  # noqa: E731
+                    await until(reached, "acknowledgements", 6 * PATIENCE)
                     await asyncio.sleep(random.uniform(0, 0.01))
                 os.fsync(clients.file)
                 daemon.kill()
-                if number % 20 == 19:
+                if number % 50 == 5:
                     launcher.send_signal(signal.SIGKILL)
                     launcher.wait(PATIENCE)
                     launcher = launcher_process(host)
+                    launchers += 1
                 at = time.monotonic()
                 daemon = await begin()
                 with contextlib.suppress(AssertionError):
@@ -176,10 +181,10 @@ def test_nothing_acknowledged_is_lost_and_nothing_runs_twice(tmp_path: Path, fig
     assert ticks(host, begun) >= (time.time() - begun) // 60 - 1
     told = {kind: len(names) for kind, names in clients.told.items()}
     figures(
-        f"{KILLS} kills; {clients.count():,} acknowledged ({told['delivery']:,} deliveries, {told['run']:,} runs by"
-        f" hand, {told['call']:,} calls): 0 lost; {counts['runs']:,} runs in {counts['containers']:,} containers: none"
-        f" twice at once, none again; {ticks(host, begun)} ticks, each decided once; up again after"
-        f" {sorted(ready)[len(ready) // 2]:.2f} s (median), {max(ready):.2f} s at most"
+        f"{KILLS} kills, {launchers} of the launcher with it; {clients.count():,} acknowledged ({told['delivery']:,}"
+        f" deliveries, {told['run']:,} runs by hand, {told['call']:,} calls): 0 lost; {counts['runs']:,} runs in"
+        f" {counts['containers']:,} containers: none twice at once, none again; {ticks(host, begun)} ticks decided"
+        f" once each; up again after {sorted(ready)[len(ready) // 2]:.2f} s (median), {max(ready):.2f} s at most"
     )
 
 

@@ -132,15 +132,15 @@ async def token_of(host: Path, run: str, attempt: int = 1) -> str:
     return str((await until(given, f"the start of {run}"))[0])
 
 
-async def until(condition: Callable[[], Any], what: str = "it") -> Any:
+async def until(condition: Callable[[], Any], what: str = "it", patience: float = PATIENCE) -> Any:
     """Wait for something that this test cannot be told of (another process, a database)."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         await asyncio.sleep(0.01)
-    raise AssertionError(f"{what} did not happen within {PATIENCE} s")
+    raise AssertionError(f"{what} did not happen within {patience} s")
 
 
 class Told(Notifier):
