@@ -4,7 +4,7 @@
 
 Each delivery has a connection of its own and is sent at its time, however long the earlier ones take. When the file
 STOP is there, it ends and prints JSON: `status` (how often which HTTP status, or which error), `ids` (what was
-acknowledged), `seconds` (sorted: from asking for the connection to the answer), `bad` (the first few that were not 200).
+acknowledged), `seconds` (sorted: from asking for the connection to the answer), `bad` (the first that were not 200).
 """
 
 from __future__ import annotations
