@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.daemon_rig import Process
 from tests.support.faults import Figures
 
 configs: list[pytest.Config] = []
@@ -30,6 +31,16 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         if name == "figures":
             terminal.ensure_newline()
             terminal.write_line(f"  {line}")
+
+
+@pytest.fixture(autouse=True)
+def no_daemon_stays() -> Iterator[None]:
+    """A test that fails leaves its daemon as it was; nobody else has use for it."""
+    yield
+    for daemon in Process.begun:
+        if daemon.process.poll() is None:
+            daemon.kill()
+    Process.begun.clear()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from alvps.daemon.daemon import Daemon
 from alvps.daemon.main import doors
@@ -240,6 +240,8 @@ def launcher_process(host: Path) -> subprocess.Popen[bytes]:
 class Process:
     """A daemon in its own process."""
 
+    begun: ClassVar[list[Process]] = []  # so that nothing stays behind when a test fails
+
     def __init__(self, host: Path, *, starter: tuple[str, int] | None = None, **environ: str) -> None:
         """`starter`: a program that is given a descriptor and the arguments, and execs them."""
         chosen = options(host)
@@ -259,6 +261,7 @@ class Process:
             pass_fds=(starter[1],) if starter else (),
             env={**os.environ, **environ},
         )
+        self.begun.append(self)
 
     async def up(self) -> None:
         await until((self.host / "run" / "control.sock").exists, "the control socket")

@@ -7,9 +7,11 @@ import random
 import socket
 from collections import Counter
 
+import pytest
 from sanic import Request
 from sanic.response import HTTPResponse, text
 
+from alvps.gateway import serve
 from alvps.gateway.serve import Servers, application
 from alvps.gateway.sockets import tcp_listener
 from tests.support.daemon_rig import until
@@ -55,6 +57,13 @@ def listening() -> socket.socket:
     return tcp_listener("127.0.0.1", 0)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is, nobody is given up here."""
+    monkeypatch.setattr(serve, "QUIET", 60.0)
+    monkeypatch.setattr(serve, "DRAIN", 60.0)
+
+
 def test_who_has_connected_is_answered_and_told_that_it_is_the_last() -> None:
     async def scenario() -> None:
         with listening() as listener:
@@ -74,16 +83,17 @@ def test_who_has_connected_is_answered_and_told_that_it_is_the_last() -> None:
     asyncio.run(scenario())
 
 
-def test_who_is_quiet_does_not_hold_it_up() -> None:
+def test_who_is_quiet_does_not_hold_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "QUIET", 0.1)
+
     async def scenario() -> None:
         with listening() as listener:
             servers = await started(listener)
             client = await connected(listener)
             assert await client.ask()
-            await asyncio.sleep(1.05)
             begun = asyncio.get_running_loop().time()
             await servers.stop()
-            assert asyncio.get_running_loop().time() - begun < 0.5
+            assert asyncio.get_running_loop().time() - begun < serve.DRAIN / 2
             assert await client.reader.read() == b""
             client.writer.close()
 
