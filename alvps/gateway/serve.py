@@ -14,10 +14,14 @@ from typing import Any
 
 from sanic import Sanic
 from sanic.exceptions import SanicException
+from sanic.http.constants import Stage
 from sanic.server import AsyncioServer
+from sanic.server.protocols.http_protocol import HttpProtocol
 
 Application = Sanic[Any, Any]
 DRAIN = 2.0  # seconds for requests that are being answered when the daemon stops
+QUIET = 1.0  # seconds since anything came or went on a connection, after which nothing is on its way to us
+ACCEPTING = 5  # turns of the loop until a connection that was accepted is known to its server; two are needed
 
 
 def application(name: str, *, max_body: int, answer_within: float) -> Application:
@@ -59,19 +63,45 @@ class Servers:
             self._servers.append(server)
 
     async def stop(self) -> None:
-        """Take no more requests, let those that are being answered end, then close."""
+        """Take no more connections, answer what comes on those that are there, then close.
+
+        Whoever has connected is answered, also when the request is still on its way; each answer says that it is the
+        last on its connection. What waits in the listeners of systemd is left to the next daemon.
+        """
+        loop = asyncio.get_running_loop()
+        for server in self._servers:
+            server.app.config.KEEP_ALIVE = False
+            for listener in _listeners(server):
+                loop.remove_reader(listener)
+        for _ in range(ACCEPTING):
+            await asyncio.sleep(0)
         for server in self._servers:
             server.close()  # type: ignore[no-untyped-call]  # Sanic's
-        deadline = asyncio.get_running_loop().time() + DRAIN
-        while asyncio.get_running_loop().time() < deadline:
+        deadline = loop.time() + DRAIN
+        while loop.time() < deadline:
             open_ = [connection for server in self._servers for connection in server.connections]
             if not open_:
                 break
             for connection in open_:
-                connection.close_if_idle()
+                _let_end(connection, loop.time())
             await asyncio.sleep(0.02)  # Sanic has no event for it
         for server in self._servers:
             for connection in list(server.connections):
                 connection.abort()
             with contextlib.suppress(SanicException):  # one application may have had several listeners
                 Sanic.unregister_app(server.app)
+
+
+def _listeners(server: AsyncioServer) -> list[int]:
+    return [listener.fileno() for listener in server.server.sockets] if server.server else []
+
+
+def _let_end(connection: HttpProtocol, now: float) -> None:
+    """Close it if it is quiet; else have the answer that is being made be its last."""
+    http = connection.http
+    if http is None:  # it is just beginning, or ending
+        return
+    if http.stage is not Stage.IDLE:
+        http.keep_alive = False
+    elif now - connection._time > QUIET:  # noqa: SLF001 - Sanic's own time-outs go by it
+        connection.close()

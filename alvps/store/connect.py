@@ -59,9 +59,10 @@ def open_writer(path: Path) -> sqlite3.Connection:
         # FULL: a commit returns after its bytes are on the disk. NORMAL may lose the last ones when the power goes.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
-        _check(connection, path)
+        owner = _check(connection, path)
         migrate(connection)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        if owner != APPLICATION_ID:  # nothing is written to a file that is as it should be: the disk may be full
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _sync_folder(path.parent)
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -105,8 +106,9 @@ def _settle(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cache_size = -2048")  # KiB
 
 
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+def _check(connection: sqlite3.Connection, path: Path) -> int:
+    """Whether the file is ours and whole; gives its application id, 0 in one that is new. Raises StoreDamaged."""
+    owner: int = connection.execute("PRAGMA application_id").fetchone()[0]
     if owner not in (0, APPLICATION_ID):
         raise StoreDamaged(f"{path} is a database of another program")
     finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -115,6 +117,7 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} is damaged: {finding}",
             hint=f"stop the service, move {path.name}* away and start it again: history is lost, agents go on",
         )
+    return owner
 
 
 def _sync_folder(folder: Path) -> None:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from pathlib import Path
 from typing import Any
 
+from tests.support.host_webhooks import SECRET, SOURCE, deliver
 from tests.support.product import Product
 from tests.support.projects import write_project
 from tests.support.vps import Vps
-
-SECRET = "canary-webhook-secret"
-SOURCE = {"demo": {"type": "generic", "header": "x-signature-256"}}
-
-
-def deliver(vps: Vps, body: bytes, *, secret: str = SECRET, delivery: str = "1") -> tuple[int, Any]:
-    """Post a delivery to the public listener, from the host itself: without a domain it is loopback."""
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    done = vps.inside(
-        *("curl", "-sS", "-w", "\n%{http_code}", "--data-binary", "@-"),
-        *("-H", f"x-signature-256: sha256={signature}", "-H", f"x-delivery-id: {delivery}"),
-        *("-H", "x-event: ticket", "-H", "content-type: application/json"),
-        "http://127.0.0.1:8080/webhooks/generic",
-        stdin=body.decode(),
-    )
-    assert done.returncode == 0, done.stderr
-    text, _, status = done.stdout.rpartition("\n")
-    return int(status), json.loads(text)
 
 
 def ended(product: Product, vps: Vps, run: str) -> dict[str, Any]:

@@ -15,12 +15,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from alvps.daemon.daemon import Daemon
 from alvps.daemon.main import doors
 from alvps.daemon.options import Options
 from alvps.notify import Notifier
+from tests.support import fake_launcher
 from tests.support.conformance import conforms
 
 PATIENCE = 20.0  # seconds until a test gives up on something that should happen at once
@@ -137,15 +138,15 @@ async def token_of(host: Path, run: str, attempt: int = 1) -> str:
     return str((await until(given, f"the start of {run}"))[0])
 
 
-async def until(condition: Callable[[], Any], what: str = "it") -> Any:
+async def until(condition: Callable[[], Any], what: str = "it", patience: float = PATIENCE) -> Any:
     """Wait for something that this test cannot be told of (another process, a database)."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         await asyncio.sleep(0.01)
-    raise AssertionError(f"{what} did not happen within {PATIENCE} s")
+    raise AssertionError(f"{what} did not happen within {patience} s")
 
 
 class Told(Notifier):
@@ -233,8 +234,19 @@ async def guest(host: Path, run: str, attempt: int = 1) -> Guest:
     return Guest(host, run, await token_of(host, run, attempt))
 
 
+def launcher_process(host: Path) -> subprocess.Popen[bytes]:
+    """A fake launcher in its own process, listening."""
+    process = subprocess.Popen([sys.executable, fake_launcher.__file__, str(host)], stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == b"listening\n"
+    process.stdout.close()
+    return process
+
+
 class Process:
     """A daemon in its own process."""
+
+    begun: ClassVar[list[Process]] = []  # so that nothing stays behind when a test fails
 
     def __init__(self, host: Path, *, starter: tuple[str, int] | None = None, **environ: str) -> None:
         """`starter`: a program that is given a descriptor and the arguments, and execs them."""
@@ -255,6 +267,7 @@ class Process:
             pass_fds=(starter[1],) if starter else (),
             env={**os.environ, **environ},
         )
+        self.begun.append(self)
 
     async def up(self) -> None:
         await until((self.host / "run" / "control.sock").exists, "the control socket")

@@ -236,7 +236,6 @@ def process(host: Path, **environ: str) -> Process:
 def main(arguments: list[str]) -> int:
     """The daemon's process."""
     gateway_secrets.FOLDER = Path(os.environ["AL_TEST_SECRETS"])
-    daemon_main.doors = doors
     profile = os.environ.get("AL_TEST_PROFILE")
     if not profile:
         return daemon_main.main(arguments)

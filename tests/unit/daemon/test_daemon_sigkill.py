@@ -11,25 +11,14 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from tests.support import fake_launcher
-from tests.support.daemon_rig import PATIENCE, Process, ask, behave, ledger, release, rows, until
+from tests.support.daemon_rig import PATIENCE, Process, ask, behave, launcher_process, ledger, release, rows, until
 
 ROUNDS = int(os.environ.get("AL_KILLS", "4"))
 AGENTS = {"zero": 0, "one": 1, "again": 42, "shy": 120}
-
-
-def launcher_process(host: Path) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen([sys.executable, fake_launcher.__file__, str(host)], stdout=subprocess.PIPE)
-    assert process.stdout
-    assert process.stdout.readline() == b"listening\n"
-    process.stdout.close()
-    return process
 
 
 async def feed(host: Path, accepted: list[str], asked: Counter[str]) -> None:

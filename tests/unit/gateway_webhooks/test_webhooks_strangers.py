@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import re
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from alvps.gateway.limiter import MOST, Limiter
 from alvps.gateway.webhooks import Strangers
 from tests.support.daemon_rig import release, rows, until
 from tests.support.fake_launcher import FakeLauncher
+from tests.support.strangers import BODY, GOOD, durable, flood, memory
 from tests.support.webhooks import (
     SIGNED_IN,
     TYPES,
@@ -33,8 +33,6 @@ from tests.support.webhooks import (
 )
 
 Pairs = list[tuple[str, str]]
-BODY = json.dumps(payload("github")).encode()
-GOOD = signed("github", BODY)[-1][1]
 
 
 def nothing_kept(host: Path) -> bool:
@@ -267,46 +265,16 @@ def test_one_line_a_minute_says_how_many(capsys: pytest.CaptureFixture[str]) -> 
     assert "no signature: 10, wrong signature: 999" in lines[1]
 
 
-def memory(pid: int) -> int:
-    """Resident bytes."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) * 1024
-
-
-async def flood(port: int, count: int) -> None:
-    """Requests of every kind that fails, from ever other addresses, with ever other hosts and paths."""
-
-    def one() -> bytes:
-        number = random.getrandbits(64)
-        kind = number % 4
-        path = f"/webhooks/{'github' if kind else f'x{number}'}"
-        value = (GOOD, GOOD, "sha256=short", "sha256=" + "é" * 64)[kind]
-        body = BODY + b" " * (number % 900 + 1)
-        address = f"{number % 200 + 1}.{number >> 8 & 255}.{number >> 16 & 255}.{number >> 24 & 255}"
-        head = [f"POST {path}?{number} HTTP/1.1", f"Host: h{number}{'x' * 4000}", f"X-Forwarded-For: {address}"]
-        head += [f"X-Hub-Signature-256: {value}", f"X-GitHub-Delivery: {number}", f"Content-Length: {len(body)}"]
-        return "\r\n".join([*head, "", ""]).encode() + body
-
-    async with sender(port) as connection:
-        for _ in range(count // 50):
-            connection.writer.write(b"".join(one() for _ in range(50)))
-            for _ in range(50):
-                assert (await connection.reply()).status in (401, 404)
-
-
 def test_twenty_thousand_strangers_cost_nothing(host: Path) -> None:
-    def durable() -> list[tuple[str, int]]:
-        return sorted((path.name, path.stat().st_size) for path in (host / "state").iterdir())
-
     async def scenario() -> None:
         async with FakeLauncher(host):
             daemon = process(host)
             await daemon.up()
             await asyncio.gather(*(flood(daemon.port, 500) for _ in range(4)))
-            stored, before = durable(), memory(daemon.process.pid)
+            stored, before = durable(host), memory(daemon.process.pid)
             await asyncio.gather(*(flood(daemon.port, 5000) for _ in range(4)))
             grown = memory(daemon.process.pid) - before
-            assert durable() == stored
+            assert durable(host) == stored
             # One address that does not forward: it is told to go away again and again.
             last = [(await deliver(daemon.port, "github", BODY, [])).status for _ in range(MOST + 5)]
             assert last == [401] * MOST + [429] * 5
