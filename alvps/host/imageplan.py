@@ -24,7 +24,7 @@ _NOT_IN_THE_IMAGE = frozenset({"context.py", "session"})
 class Image(NamedTuple):
     """One image: what for, its tag, its parent's tag (None: a Debian image), and path in the context -> entry."""
 
-    what: str  # "base", "llm", "project", or an agent's name prefixed "agent "
+    what: str  # "base", "models", "project", or an agent's name prefixed "agent "
     tag: str
     parent: str | None
     context: dict[str, Entry]
@@ -57,7 +57,7 @@ def plan(
     images = [base]
     parent = base
     if any(agent.get("llm") for agent in agents):
-        parent = _image("llm", f"{BASE}-llm", base.tag, llm_context(code), authorities)
+        parent = _image("models", f"{BASE}-llm", base.tag, llm_context(code), authorities)
         images.append(parent)
     files = {entry.path: entry for entry in entries}
     if "Dockerfile" in files:

@@ -68,7 +68,7 @@ def build(
         if image.parent is None:
             ensure_debian()
         begin(image)
-        folder = code if image.what in ("base", "llm") else release
+        folder = code if image.what in ("base", "models") else release
         try:
             process.run(
                 build_argv(layout, image.tag, project),

@@ -23,7 +23,9 @@ AGENTS: dict[str, dict[str, object]] = {
     "by-hook": {**GIT, "webhooks": [{"source": "demo", "events": ["ticket"]}]},
     "boss": {"params": {"team": ["worker"]}},
     "worker": {**GIT},
-    "curious": {},
+    "curious": {
+        "files": {"Dockerfile": "FROM al-agent:latest\nUSER root\nRUN echo own-image > /etc/own\nUSER agent\n"}
+    },
 }
 
 # The other layout, with what only it has.
@@ -153,12 +155,13 @@ print("looked into", found)
 def test_the_key_is_out_of_the_agents_reach(world: Thinking) -> None:
     search = SEARCH.format(KEY[:12], KEY[12:])
     mark = "export MARK=$(printf 'only-in-%s' this-shell)"
-    look = f"{mark}; python3 -I - <<'END'\n{search}\nEND\nenv; ls -R /credentials /proc/1/fd"
+    look = f"{mark}; python3 -I - <<'END'\n{search}\nEND\nenv; cat /etc/own; ls -R /credentials /proc/1/fd"
     world.server.script(bash(look), Say("No key."), model="curious")
     assert world.ended(world.start("curious"))["state"] == "completed"
     result = world.last_result("curious")
     assert "looked into [('bash', False, True)]" in result
     assert KEY not in result
+    assert "\nown-image\n" in result  # with the harness below it
     assert "ls: cannot open directory '/proc/1/fd': Permission denied" in result
 
 

@@ -63,7 +63,7 @@ def test_the_libraries_for_models_are_there_only_when_an_agent_thinks() -> None:
     thinks = [{**AGENTS[0], "llm": True}, {**AGENTS[1], "llm": False}]
     found = plan("demo", thinks, files, LLM, "")
     base, llm, dev = found.images
-    assert (base.what, llm.what, dev.what) == ("base", "llm", "agent dev")
+    assert (base.what, llm.what, dev.what) == ("base", "models", "agent dev")
     assert (base.parent, llm.parent, dev.parent) == (None, base.tag, llm.tag)
     assert found.of_agent == {"dev": dev.tag, "ops": llm.tag}
     assert set(llm.context) == {"Dockerfile", "session/main.py"}

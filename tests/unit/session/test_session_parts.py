@@ -177,8 +177,8 @@ def test_standard_input_is_empty(tmp_path: Path) -> None:
 
 def test_time_is_over_for_the_whole_group(tmp_path: Path) -> None:
     started = time.monotonic()
-    result = ran("echo begun; (trap '' TERM; sleep 100) & echo $! > pid; sleep 100", tmp_path, timeout=0.5)
-    assert time.monotonic() - started < 10
+    result = ran("echo begun; (trap '' TERM; sleep 100) & echo $! > pid; sleep 100", tmp_path, timeout=3)
+    assert time.monotonic() - started < 30
     assert (result.timed_out, result.code, result.output.text()) == (True, 137, "begun\n")
     assert gone(int((tmp_path / "pid").read_text()))
 
@@ -186,7 +186,7 @@ def test_time_is_over_for_the_whole_group(tmp_path: Path) -> None:
 def test_what_runs_in_the_background_goes_on(tmp_path: Path) -> None:
     started = time.monotonic()
     result = ran("sleep 100 & echo $! > pid; echo done", tmp_path)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     pid = int((tmp_path / "pid").read_text())
     assert (result.code, result.output.text(), is_alive(pid)) == (0, "done\n", True)
     os.kill(pid, signal.SIGKILL)

@@ -83,7 +83,7 @@ def test_a_request_to_end_during_a_command(server: ModelServer, folder: Path) ->
     asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
     code, lines = ended(process)
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 30
     assert (code, [line["msg"] for line in lines][-2:]) == (143, ["token-usage", "asked to end"])
     for name in ("child", "parent"):
         pid = int((folder / name).read_text())
@@ -99,7 +99,7 @@ def test_a_request_to_end_while_the_model_thinks(server: ModelServer, folder: Pa
     asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert ended(process)[0] == 143
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 30
 
 
 def test_a_request_to_end_while_it_waits_for_a_model(server: ModelServer, folder: Path) -> None:
