@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from alvps.agent.messages import say
-from alvps.agent.session import slim
 from alvps.agent.session.ended import CONFIG, Ended
 from alvps.agent.session.order import ModelSpec
 
@@ -65,7 +64,6 @@ def check(spec: ModelSpec) -> None:
 def open_model(spec: ModelSpec) -> Opened:
     """Import the provider's package and make its client. Raises Ended when the provider cannot have such a model."""
     check(spec)
-    slim.install()
     from pydantic_ai.exceptions import UserError
 
     http = _http_client(spec)
