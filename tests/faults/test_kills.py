@@ -115,7 +115,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_runs_twice(tmp_path: Path, fig
         "shy": 'schedule = "* * * * *"\n' + trigger("github", actions=["edited"]),
         "hand": "scale = 4\nmanual = true",
         "target": "scale = 4\nmanual = true",
-        "worker": f"scale = {WORKERS}\nmanual = true",
+        "worker": f"scale = {WORKERS}\nmanual = true\ntimeout = 86400",
     }
     release(host, 1, agents, config("github", more="workQueueSize = 200\nscale = 20\n"))
     store_secret(host, "github", secret_of("github"))
