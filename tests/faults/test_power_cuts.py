@@ -8,7 +8,6 @@ or not, and is never there by half.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import sqlite3
@@ -69,9 +68,9 @@ async def deliver(daemon: Running, recorder: Recorder, seed: int, count: int) ->
             recorder.told(Told("delivery", name, zlib.crc32(body)))
 
 
-async def ask_for_runs(daemon: Running, recorder: Recorder) -> None:
+async def ask_for_runs(daemon: Running, recorder: Recorder, enough: asyncio.Event) -> None:
     """Runs by hand, one after the other, each waited for."""
-    while True:
+    while not enough.is_set():
         run = await daemon.start("hand")
         recorder.told(Told("run", run))
         ended = await daemon.end_of(run)
@@ -86,13 +85,13 @@ async def session(host: Path, seed: int) -> list[Event]:
     behave(host, _all={"seconds": 0.01}, hand={"seconds": 0.01, "exit": 7})
     with recording() as recorder:
         async with Launcher(host, recorder), running(host) as daemon:
-            hand = asyncio.create_task(ask_for_runs(daemon, recorder))
+            enough = asyncio.Event()
+            hand = asyncio.create_task(ask_for_runs(daemon, recorder, enough))
             parts = (deliver(daemon, recorder, seed * 100 + n, ITEMS // SENDERS) for n in range(SENDERS))
             await asyncio.gather(*parts)
             await until(lambda: daemon.told.messages, "the daemon's word")
-            hand.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await hand
+            enough.set()
+            await hand
     return recorder.events
 
 
