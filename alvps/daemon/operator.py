@@ -9,6 +9,7 @@ from pathlib import Path
 from alvps.daemon import views
 from alvps.daemon.engine import Engine
 from alvps.daemon.link import Link
+from alvps.daemon.logbook import Logbook
 from alvps.daemon.orders import NotNow, Orders
 from alvps.daemon.reload import Reload, shortcomings
 from alvps.daemon.remembered import Remembered
@@ -30,6 +31,7 @@ class Operator(Orders):
         self._link = link
         self._status = status
         self._reload = reload
+        self.log = Logbook(engine.launcher)
         self._ready = Remembered(self._is_ready, READY_FOR)
 
     async def status(self) -> views.Status:

@@ -11,7 +11,8 @@ from sanic.exceptions import SanicException
 from sanic.handlers import ErrorHandler
 from sanic.response import HTTPResponse
 
-from alvps.daemon.orders import NotNow, Unknown
+from alvps.daemon.logbook import LogUnavailable
+from alvps.daemon.orders import Nonsense, NotNow, Unknown
 from alvps.daemon.views import Problem
 from alvps.errors import AlError
 from alvps.gateway.bodies import NoRoom, TooSlow
@@ -69,6 +70,7 @@ class Errors(ErrorHandler):
 def _status(error: AlError) -> int:
     kinds = {
         BadRequest: 400,
+        Nonsense: 400,
         Unauthorized: 401,
         Forbidden: 403,
         Unknown: 404,
@@ -77,6 +79,7 @@ def _status(error: AlError) -> int:
         BackupFailed: 409,
         TooLarge: 413,
         NoRoom: 503,
+        LogUnavailable: 503,
         StoreUnavailable: 503,
     }
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)

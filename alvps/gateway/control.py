@@ -31,6 +31,7 @@ ROUTES = (
     Route(method="POST", path="/pause", does=orders.pause),
     Route(method="POST", path="/resume", does=orders.resume),
     Route(method="GET", path="/locks", does=orders.locks),
+    Route(method="GET", path="/logs", does=orders.logs, large=True),
     Route(method="POST", path="/reload", does=orders.reload, fails=(409,)),
     Route(method="POST", path="/backup", does=orders.backup, fails=(409,)),
     Route(method="GET", path="/openapi.json", does=orders.openapi, large=True),

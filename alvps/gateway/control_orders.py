@@ -7,14 +7,18 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from alvps.daemon import views
 from alvps.daemon.operator import Operator
-from alvps.gateway.fields import Count, Text
+from alvps.gateway.fields import Count, Like, Text
 from alvps.gateway.routes import Accepted, Unavailable
+from alvps.logs.page import CURSOR, Ask
 
 MAX_PROMPT = 256 << 10  # bytes of UTF-8
 MAX_NAME = 256  # bytes of UTF-8
 MAX_PATH = 4096  # bytes of UTF-8
 MAX_WAIT = 3600  # seconds
 MAX_LIST = 1000
+AGENT = "(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*"
+RUN = "[a-z0-9]{10,26}"
+LOG_LINES = 50  # that are given unless more are asked for
 LIST = 20  # what is given of a list unless more is asked for
 
 
@@ -61,6 +65,16 @@ class Locks(TypedDict):
     """Locks that are held."""
 
     locks: list[views.HeldLock]
+
+
+class LogsQuery(TypedDict):
+    """Which lines: after `cursor`, or the last ones. With a limit of 0 none, but a cursor to go on from."""
+
+    agent: Annotated[str | None, Like(AGENT)]
+    run: Annotated[str | None, Like(RUN)]
+    component: Literal["agent", "daemon", "launcher"] | None
+    cursor: Annotated[str | None, Like(CURSOR)]
+    limit: Annotated[int, Count(LOG_LINES, MAX_LIST)]
 
 
 class StartBody(TypedDict):
@@ -165,6 +179,18 @@ async def why(operator: Operator, name: str, query: WhyQuery) -> views.Why:
 async def locks(operator: Operator) -> Locks:
     """All locks that runs hold."""
     return {"locks": await operator.locks()}
+
+
+async def logs(operator: Operator, query: LogsQuery) -> views.LogPage:
+    """The log of agents, daemon and launcher: what came after `cursor`, or the last lines, the oldest first."""
+    asked = Ask(
+        agent=query["agent"],
+        run=query["run"],
+        component=query["component"],
+        cursor=query["cursor"],
+        limit=query["limit"],
+    )
+    return await operator.log.page(asked)
 
 
 async def start(operator: Operator, body: StartBody) -> Accepted[Started]:

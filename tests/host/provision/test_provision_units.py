@@ -180,6 +180,7 @@ def test_what_the_daemon_can_do(units: Machine) -> None:
         units.sh("systemctl stop probe-launcher; rm -f /run/action-llama-launcher/launcher.sock")
     expected = COMMON | {
         "docker": NOT_THERE,
+        "journal": {"PermissionError"},
         "launcher": {"ok"},
         "credentials": NOT_THERE,
         "history": {"ok"},
@@ -193,6 +194,7 @@ def test_what_the_daemon_can_do(units: Machine) -> None:
 def test_what_the_launcher_can_do(units: Machine) -> None:
     can = probe(units, LAUNCHER)
     expected = COMMON | {"docker": {"ok"}, "credentials": {"ok"}, "history": NOT_THERE, "inet": {"OSError 97"}}
+    expected |= {"journal": {"ok"}}
     assert {what: can[what] for what in expected if can[what] not in expected[what]} == {}
     assert can["others' processes"] == 0
     assert writable(can) == {"/run/al-probe", "/tmp", "/var/lib/action-llama-launcher", "/var/tmp"}

@@ -18,6 +18,7 @@ from alvps.daemon.waiters import Waiters
 from alvps.store import backup, runs
 from alvps.store.backup import BackupFailed
 from tests.support.daemon_rig import Running, ask, behave, guest, release, running
+from tests.support.fake_journal import FakeJournal
 from tests.support.fake_launcher import FakeLauncher
 from tests.support.strangest import Answers, attack, bridge
 from tests.support.webhooks import config, deliver, payload, port_of, secret_of, store_secret, trigger
@@ -37,6 +38,7 @@ def host(tmp_path: Path) -> Path:
     store_secret(host, "github", secret_of("github"))
     # Runs that are asked to stop go on: their tokens are to stay good.
     behave(host, dev={"seconds": 1000, "seconds_on_stop": 1000}, _all={"seconds": 0.01})
+    FakeJournal(host).add("daemon started", AL_COMPONENT="daemon")
     return host
 
 
