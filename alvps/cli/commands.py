@@ -25,6 +25,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "push": Entry("push", "make this project live on the host"),
         "rollback": Entry("releases", "go back to an earlier release", "rollback"),
         "releases": Entry("releases", "list the releases on the host", "releases"),
+        "stop": Entry("power", "stop the daemon and its launcher; runs go on", "stop"),
+        "start": Entry("power", "start them again", "start"),
         "backup": Entry("backup", "fetch a copy of the host's history"),
     },
     "Agents": {

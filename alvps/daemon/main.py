@@ -69,15 +69,15 @@ async def _run(daemon: Daemon, notifier: Notifier) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
-    def asked(name: str) -> None:
-        log.info("stop asked", signal=name)
+    def asked(by: str) -> None:
+        log.info("stop asked", by=by)
         notifier.stopping()
         _leave_in_time()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked, number.name)
-    return await daemon.run(stop)
+    return await daemon.run(stop, asked)
 
 
 def _leave_in_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -25,8 +26,11 @@ log = get_logger()
 class Operator(Orders):
     """Answers questions and carries out orders; what it answers is in the store."""
 
-    def __init__(self, engine: Engine, link: Link, status: Status, reload: Reload) -> None:
+    def __init__(
+        self, engine: Engine, link: Link, status: Status, reload: Reload, asked: Callable[[str], None]
+    ) -> None:
         super().__init__(engine)
+        self._asked = asked
         self._copying = asyncio.Lock()
         self._link = link
         self._status = status
@@ -101,6 +105,11 @@ class Operator(Orders):
             size = await asyncio.to_thread(backup.copy, source, target)
         log.info("backup made", path=str(target), bytes=size)
         return str(target), size
+
+    def stop(self) -> int:
+        """End the daemon as SIGTERM does; gives how many runs go on without it. What is being answered still is."""
+        self._asked("POST /stop")
+        return self.engine.live.active
 
     # A client may go away while its order is being stored; the gateway then cancels the call. Orders are carried out
     # to their end all the same.

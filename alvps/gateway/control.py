@@ -33,6 +33,7 @@ ROUTES = (
     Route(method="GET", path="/locks", does=orders.locks),
     Route(method="GET", path="/logs", does=orders.logs, large=True),
     Route(method="POST", path="/reload", does=orders.reload, fails=(409,)),
+    Route(method="POST", path="/stop", does=orders.stop),
     Route(method="POST", path="/backup", does=orders.backup, fails=(409,)),
     Route(method="GET", path="/openapi.json", does=orders.openapi, large=True),
 )

@@ -130,6 +130,13 @@ class Reloaded(TypedDict):
     ready: Literal[True]
 
 
+class Stopping(TypedDict):
+    """The daemon ends; so many runs go on."""
+
+    stopping: Literal[True]
+    running: int
+
+
 class BackupBody(TypedDict):
     """Where to; null: a new file in the folder `backups` beside the store."""
 
@@ -236,6 +243,11 @@ async def reload(operator: Operator, body: ReloadBody) -> Reloaded:
     """Go over to the release that `current` points to, without a restart. A push asks for it."""
     await operator.reload(body["release"])
     return {"release": body["release"], "ready": True}
+
+
+async def stop(operator: Operator) -> Accepted[Stopping]:
+    """End the daemon as SIGTERM does: runs go on, nothing is lost. On a host systemd starts it again; see `al stop`."""
+    return Accepted({"stopping": True, "running": operator.stop()})
 
 
 async def backup(operator: Operator, body: BackupBody) -> Copied:
