@@ -39,6 +39,24 @@ class Forbidden(AlError):
     """Whoever asks may not."""
 
 
+class Refusal(AlError):
+    """An error with a status, and headers, of its own."""
+
+    status = 400
+
+    def __init__(self, message: str, *, hint: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.headers = dict(headers or {})
+
+
+def read_body(request: Request, most: int) -> bytes:
+    """The body, which Sanic has read. Raises TooLarge."""
+    body: bytes = request.body or b""
+    if len(body) > most:
+        raise TooLarge(f"the body has {len(body)} bytes, allowed are {most}")
+    return body
+
+
 def answer(body: Mapping[str, Any], status: int = 200) -> HTTPResponse:
     """An answer."""
     return HTTPResponse(json.dumps(body) + "\n", status=status, content_type="application/json")
@@ -57,6 +75,10 @@ class Errors(ErrorHandler):
 
     def default(self, request: Request, exception: Exception) -> HTTPResponse:
         """The answer to an exception that no handler took."""
+        if isinstance(exception, Refusal):
+            response = failure(exception.message, exception.status, exception.hint)
+            response.headers.update(exception.headers)
+            return response
         if isinstance(exception, AlError):
             return failure(exception.message, _status(exception), exception.hint)
         if isinstance(exception, SanicException):

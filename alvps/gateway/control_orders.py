@@ -9,6 +9,7 @@ from alvps.daemon import views
 from alvps.daemon.operator import Operator
 from alvps.gateway.fields import Count, Like, Text
 from alvps.gateway.routes import Accepted, Unavailable
+from alvps.gateway.sessions import TICKET_FOR, Sessions
 from alvps.logs.page import CURSOR, Ask
 
 MAX_PROMPT = 256 << 10  # bytes of UTF-8
@@ -150,10 +151,17 @@ class Copied(TypedDict):
     bytes: int
 
 
-class DoorQuery(TypedDict):
-    """Which of the three doors; null: this one."""
+class Ticket(TypedDict):
+    """What `POST /login` of the dashboard takes, once, for so many seconds."""
 
-    door: Literal["control", "runs", "public"] | None
+    ticket: str
+    seconds: int
+
+
+class DoorQuery(TypedDict):
+    """Which of the four doors; null: this one."""
+
+    door: Literal["control", "runs", "public", "dashboard"] | None
 
 
 async def status(operator: Operator) -> views.Status:
@@ -254,6 +262,11 @@ async def backup(operator: Operator, body: BackupBody) -> Copied:
     """Copy the database as it is now, under load too."""
     path, size = await operator.backup(body["path"])
     return {"path": path, "bytes": size}
+
+
+async def ticket(sessions: Sessions) -> Ticket:
+    """A ticket for the dashboard, good for one login within a minute."""
+    return {"ticket": sessions.ticket(), "seconds": int(TICKET_FOR)}
 
 
 async def openapi(_operator: Operator, query: DoorQuery) -> dict[str, Any]:

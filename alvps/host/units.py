@@ -9,7 +9,8 @@ from alvps.host.layout import Layout
 
 SOCKET = "action-llama.socket"
 RUNS_SOCKET = "action-llama-runs.socket"
-SOCKETS = (SOCKET, RUNS_SOCKET)
+DASHBOARD_SOCKET = "action-llama-dashboard.socket"
+SOCKETS = (SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET)
 DAEMON = "action-llama.service"
 LAUNCHER = "action-llama-launcher.service"
 SERVICES = (LAUNCHER, DAEMON)

@@ -17,7 +17,8 @@ from alvps.logs.since import host_time
 
 # systemd's own SD_MESSAGE_JOURNAL_DROPPED: "Suppressed N messages from docker.service". A gap must be seen.
 _DROPPED = "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
-_UNITS = ("action-llama.service", "action-llama-launcher.service", "action-llama.socket", "action-llama-runs.socket")
+_SOCKETS = ("action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket")
+_UNITS = ("action-llama.service", "action-llama-launcher.service", *_SOCKETS)
 _POLL = 0.008  # seconds between two looks at the journal while somebody follows it
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _RUN = re.compile(r"[a-z0-9]{1,40}")

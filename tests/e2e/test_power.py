@@ -9,7 +9,10 @@ from tests.support.product import Product
 from tests.support.projects import write_project
 from tests.support.vps import Vps
 
-UNITS = "action-llama.socket action-llama-runs.socket action-llama.service action-llama-launcher.service"
+UNITS = (
+    "action-llama.socket action-llama-runs.socket action-llama-dashboard.socket"
+    " action-llama.service action-llama-launcher.service"
+)
 
 
 def states(vps: Vps) -> set[str]:

@@ -18,7 +18,7 @@ from tests.host.provision.conftest import Machine
 pytestmark = pytest.mark.host
 
 DAEMON, LAUNCHER, SOCKET = "action-llama.service", "action-llama-launcher.service", "action-llama.socket"
-RUNS_SOCKET = "action-llama-runs.socket"
+RUNS_SOCKET, DASHBOARD_SOCKET = "action-llama-runs.socket", "action-llama-dashboard.socket"
 HERE = Path(__file__).parent
 INSTALL = """
 cd /opt/action-llama
@@ -30,12 +30,12 @@ touch code/stub/alvps/__init__.py
 cp /root/stub.py code/stub/alvps/daemon/__main__.py
 cp /root/stub.py code/stub/alvps/launcher/__main__.py
 systemctl daemon-reload
-systemctl enable -q --now action-llama.socket action-llama-runs.socket
+systemctl enable -q --now action-llama.socket action-llama-runs.socket action-llama-dashboard.socket
 systemctl enable -q --now action-llama-launcher.service action-llama.service
 """
 REMOVE = """
 systemctl disable -q --now action-llama.service action-llama-launcher.service
-systemctl disable -q --now action-llama.socket action-llama-runs.socket
+systemctl disable -q --now action-llama.socket action-llama-runs.socket action-llama-dashboard.socket
 rm -rf /etc/systemd/system/action-llama.s* /etc/systemd/system/action-llama-*.s*
 rm -rf /opt/action-llama/current /opt/action-llama/code/* /opt/action-llama/releases/*
 rm -rf /var/lib/action-llama/* /root/stub.py /root/probe.py
@@ -53,7 +53,7 @@ def pid(machine: Machine, unit: str) -> int:
 
 @pytest.fixture(scope="module")
 def units(machine: Machine) -> Iterator[Machine]:
-    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET):
+    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET):
         put(machine, f"/etc/systemd/system/{name}", resource("systemd", name).read_text())
     put(machine, "/root/stub.py", (HERE / "stub.py").read_text())
     put(machine, "/root/probe.py", (HERE / "probe.py").read_text())
@@ -103,7 +103,7 @@ def test_every_directive_has_its_reason_in_the_file() -> None:
         "WantedBy",
     }
     plain |= {"TimeoutStartSec", "TimeoutStopSec", "TasksMax", "LimitNOFILE", "LogExtraFields", "MemoryMax"}
-    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET):
+    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET):
         explained = False
         for line in resource("systemd", name).read_text().splitlines():
             if line.startswith("#"):

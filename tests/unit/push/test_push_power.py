@@ -41,7 +41,7 @@ def systemctl(host: FakeHost) -> list[list[str]]:
     return [words[1:] for words in calls if words[0] == "systemctl" and words[1] != "show"]
 
 
-SOCKETS = ["action-llama.socket", "action-llama-runs.socket"]
+SOCKETS = ["action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket"]
 
 
 def test_the_listeners_go_first_and_come_first(host: FakeHost, code: CodeTree, pushed: str) -> None:
