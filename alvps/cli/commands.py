@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Agents": {
         "status": Entry("status", "show agents, their next runs and what is running"),
+        "dashboard": Entry("dashboard", "open the host's dashboard in a browser"),
         "logs": Entry("logs", "show or follow the logs of agents and the daemon"),
         "run": Entry("run", "start an agent now"),
         "pause": Entry("gate", "stop starting runs, for one agent or all", "pause"),
