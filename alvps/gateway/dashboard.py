@@ -30,7 +30,7 @@ NOT_HERE = {"/reload", "/backup", "/tickets", "/openapi.json"}
 # Of whatever is sent. Scripts and styles are files of ours, nothing is in anybody else's frame, nothing is remembered.
 HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none';"
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none';"
         " form-action 'none'; frame-ancestors 'none'"
     ),
     "x-frame-options": "DENY",

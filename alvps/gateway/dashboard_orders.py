@@ -123,7 +123,8 @@ async def events(visitor: Visitor) -> None:
             async for text in found:
                 if visitor.sessions.over(visitor.session):
                     break
-                await response.send(": still there\n\n" if text is None else f"event: status\ndata: {text}\n\n")
+                event = "event: heartbeat\ndata: {}\n\n" if text is None else f"event: status\ndata: {text}\n\n"
+                await response.send(event)
         await response.send("event: end\ndata: {}\n\n")
         await response.eof()
 
