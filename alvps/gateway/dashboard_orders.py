@@ -17,10 +17,11 @@ from alvps.gateway.feed import Feed
 from alvps.gateway.fields import Text
 from alvps.gateway.limiter import Limiter
 from alvps.gateway.routes import Fine
-from alvps.gateway.sessions import SESSION_FOR, Session, Sessions
+from alvps.gateway.sessions import Session, Sessions
 from alvps.journal import get_logger
 
 MAX_TICKET = 256  # bytes of UTF-8
+COOKIE_RULES = "Path=/; HttpOnly; SameSite=Strict"
 HINT = "`al dashboard` opens the dashboard with a new ticket"
 
 log = get_logger()
@@ -79,17 +80,14 @@ async def login(visitor: Visitor, body: LoginBody) -> Fine[LoggedIn]:
         log.warning("dashboard login refused", reason="the ticket is not known, used up or too old")
         raise Unauthorized("the ticket is not known, used up or too old", hint=HINT)
     log.info("dashboard login")
-    return Fine({"ok": True}, {"set-cookie": _cookie(visitor.cookie, name, int(SESSION_FOR))})
+    # Without an end of its own: how long a session lasts is for the daemon to say, with each use anew.
+    return Fine({"ok": True}, {"set-cookie": f"{visitor.cookie}={name}; {COOKIE_RULES}"})
 
 
 async def logout(visitor: Visitor) -> Fine[LoggedOut]:
     """End the session."""
     visitor.sessions.logout(visitor.name)
-    return Fine({"ok": True}, {"set-cookie": _cookie(visitor.cookie, "", 0)})
-
-
-def _cookie(name: str, value: str, seconds: int) -> str:
-    return f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+    return Fine({"ok": True}, {"set-cookie": f"{visitor.cookie}=; Max-Age=0; {COOKIE_RULES}"})
 
 
 async def page(_visitor: Visitor) -> HTTPResponse:

@@ -9,7 +9,9 @@ from typing import Any
 
 from alvps.errors import AlError
 from alvps.gateway.sessions import Session
+from alvps.journal import get_logger
 
+log = get_logger()
 EACH = 0.5  # seconds between two looks
 HEARTBEAT = 15.0  # seconds after which one who watches hears that nothing has changed
 WATCHERS = 64
@@ -64,6 +66,9 @@ class Feed:
                 found = dict(await self._read())
             except AlError:
                 found = seen  # the store is busy failing, of which the status tells when it can
+            except Exception:
+                log.exception("status not read for the dashboard")
+                found = seen
             if {**found, "now": None} != {**seen, "now": None}:
                 seen = found
                 self._text = await asyncio.to_thread(json.dumps, found)

@@ -64,3 +64,7 @@ def test_the_dashboard_of_a_host(product: Product, vps: Vps, project_folder: Pat
         assert "hello from the host" in [line["text"] for line in page["lines"] if line["component"] == "agent"]
         assert {line["run"] for line in page["lines"]} == {started["run"]}
         assert ask(origin, "/backup", {}, cookie)[0] == 404
+        watching = urllib.request.Request(f"{origin}/events", headers={"Cookie": cookie})
+        with urllib.request.urlopen(watching, timeout=30) as events:
+            assert events.readline() == b"event: status\n"
+            assert json.loads(events.readline().removeprefix(b"data: "))["release"] == vps.release()

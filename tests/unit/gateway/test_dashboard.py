@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from alvps.daemon.operator import Operator
 from alvps.gateway.limiter import MOST
-from tests.support.daemon_rig import Running, behave, release, running
+from tests.support.daemon_rig import Running, behave, release, running, until
 from tests.support.dashboard import dashboard_of, fetch, login, watching
 from tests.support.fake_launcher import FakeLauncher
 
@@ -42,7 +43,7 @@ def test_a_ticket_a_session_and_its_end(host: Path) -> None:
             assert (got.status, got.json) == (200, {"ok": True})
             cookie, *rules = got.headers["set-cookie"].split("; ")
             assert re.fullmatch(rf"al_session_{port}=[\w-]{{43}}", cookie)
-            assert set(rules) == {"Path=/", "Max-Age=43200", "HttpOnly", "SameSite=Strict"}
+            assert set(rules) == {"Path=/", "HttpOnly", "SameSite=Strict"}
             assert (await fetch(port, "POST", "/login", body=body)).status == 401  # it was good once
             status = await fetch(port, "GET", "/status", cookie=cookie)
             assert status.json["agents"] == (await daemon.ask("GET", "/status"))["agents"]
@@ -170,6 +171,56 @@ def test_the_daemons_end_is_told_and_not_held_up(host: Path) -> None:
                     await asyncio.wait_for(asyncio.shield(daemon.task), 20)
             async with running(host) as daemon:  # a session does not outlive it
                 assert (await fetch(dashboard_of(daemon), "GET", "/status", cookie=cookie)).status == 401
+
+    asyncio.run(scenario())
+
+
+def test_whatever_a_cookie_is_it_is_answered(host: Path) -> None:
+    async def scenario() -> None:
+        async with up(host) as (daemon, _):
+            port, good = dashboard_of(daemon), await login(daemon)
+            odd = [
+                "=",
+                ";;;",
+                "=;=",
+                '"',
+                f'{good.split("=")[0]}="',
+                "a" * 7000,
+                "\xff\xfe",
+                "%00",
+                f"{good};{good}x",
+                good + "\\",
+            ]
+            for cookie in odd:
+                assert (await fetch(port, "GET", "/status", cookie=cookie)).status in {200, 401}, cookie
+            assert (await fetch(port, "GET", "/status", cookie=good)).status == 200
+
+    asyncio.run(scenario())
+
+
+def test_a_look_that_fails_does_not_end_the_feed(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, broken, failed = Operator.status, False, 0
+
+    async def status(operator: Operator) -> Any:
+        nonlocal failed
+        if broken:
+            failed += 1
+            raise RuntimeError("a bug")
+        return await real(operator)
+
+    monkeypatch.setattr(Operator, "status", status)
+
+    async def scenario() -> None:
+        nonlocal broken
+        async with up(host) as (daemon, _):
+            port, cookie = dashboard_of(daemon), await login(daemon)
+            async with watching(port, cookie) as events:
+                await anext(events)
+                broken = True
+                await daemon.ask("POST", "/pause")
+                await until(lambda: failed >= 2)
+                broken = False
+                assert (await anext(events))[1]["paused"] is True
 
     asyncio.run(scenario())
 
