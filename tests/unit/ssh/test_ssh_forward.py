@@ -9,12 +9,13 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
 from alvps.errors import AlError, HostKeyRefused, HostUnreachable
 from alvps.ssh import Connection, connect
-from alvps.ssh.forward import GIVE_UP, forward, listen
+from alvps.ssh.forward import GIVE_UP, _carry, forward, listen
 from tests.support.sshd import Proxy, Sshd, free_port
 
 
@@ -195,3 +196,16 @@ def test_a_changed_host_key_is_not_tried_again(sshd: Sshd) -> None:
 def test_a_taken_port(sshd: Sshd) -> None:
     with listen(0) as listener, pytest.raises(AlError, match="cannot listen"):
         listen(listener.getsockname()[1])
+
+
+def test_who_comes_as_the_connection_ends_is_kept_for_the_next(sshd: Sshd, far: Digester) -> None:
+    waiting: SimpleQueue[socket.socket] = SimpleQueue()
+    ended = connect(sshd.target())
+    ended.close()
+    here, there = socket.socketpair()
+    _carry(there, ended, far.address, waiting)
+    here.sendall(b"patient")
+    here.shutdown(socket.SHUT_WR)
+    with connect(sshd.target()) as connection, here:
+        _carry(waiting.get_nowait(), connection, far.address, waiting)
+        assert everything(here).endswith(b"patient")
