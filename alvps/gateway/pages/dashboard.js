@@ -280,7 +280,7 @@ function refreshSoon() {
 
 async function refresh() {
   try {
-    const [{ runs }, { deliveries }] = await Promise.all([ask("GET", "/runs?limit=30"), ask("GET", "/deliveries?limit=20")]);
+    const [{ runs }, { deliveries }] = await Promise.all([ask("GET", "/runs?limit=15"), ask("GET", "/deliveries?limit=20")]);
     const newer = new Map(live.map((run) => [run.run, run]));
     const recent = runs.filter((run) => !newer.has(run.run));
     showRuns([...newer.values(), ...recent].sort((a, b) => (a.run < b.run ? 1 : -1)), (run) => run.run);
@@ -369,7 +369,7 @@ function openLog(query, move = true) {
   $("log").replaceChildren();
   $("log-none").hidden = true;
   if (move) {
-    $("log-section").scrollIntoView({ block: "nearest" });
+    $("log-section").scrollIntoView({ block: "start" });
     $("log-title").focus({ preventScroll: true });
   }
   read(reading);

@@ -72,7 +72,9 @@ def drop_in(units: Machine) -> Iterator[Machine]:
 
 def test_systemd_has_nothing_to_remark_on_them(units: Machine) -> None:
     done = units.run(
-        "systemd-analyze", "verify", *(f"/etc/systemd/system/{name}" for name in (SOCKET, DAEMON, LAUNCHER))
+        "systemd-analyze",
+        "verify",
+        *(f"/etc/systemd/system/{name}" for name in (SOCKET, DASHBOARD_SOCKET, DAEMON, LAUNCHER)),
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ignored = units.sh(
@@ -330,8 +332,9 @@ def test_without_a_release_nothing_else_breaks(drop_in: Machine) -> None:
 _CONNECT = "import socket; socket.create_connection(('127.0.0.1', 8080), timeout=5).close()"
 
 
-def test_the_listener_is_not_reachable_from_outside(units: Machine) -> None:
-    shown = units.sh("ss -Hltn sport = :8080").split()
-    assert shown[3] == "127.0.0.1:8080"
+@pytest.mark.parametrize("port", [8080, 8081])
+def test_the_listeners_are_not_reachable_from_outside(units: Machine, port: int) -> None:
+    shown = units.sh(f"ss -Hltn sport = :{port}").split()
+    assert shown[3] == f"127.0.0.1:{port}"
     with pytest.raises((TimeoutError, ConnectionRefusedError)):
-        socket.create_connection((units.address, 8080), timeout=1)
+        socket.create_connection((units.address, port), timeout=1)
