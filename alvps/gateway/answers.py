@@ -86,7 +86,7 @@ class Errors(ErrorHandler):
             response.headers.update(exception.headers)  # a 405 has to say which methods there are
             return response
         log.error("request failed", path=getattr(request, "path", None), exc_info=exception)
-        return failure("an error inside the daemon; its log says more", 500, "al logs --daemon")
+        return failure("an error inside the daemon; its log says more", 500, "al logs")
 
 
 def _status(error: AlError) -> int:

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alvps.logs.page import CURSOR, Ask, lines_of, page, page_argv
@@ -135,6 +135,7 @@ def test_a_line_without_an_end_is_waited_for_and_then_shown() -> None:
 pieces = st.lists(st.tuples(st.sampled_from(["", "a", "b"]), st.booleans()), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(pieces, st.integers(1, 12))
 def test_however_lines_are_cut_and_mixed_every_byte_comes_once(drawn: list[tuple[str, bool]], limit: int) -> None:
     journal = [line(0, "begin")]
