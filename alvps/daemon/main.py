@@ -22,6 +22,7 @@ from alvps.errors import AlError
 from alvps.gateway.container import container_app
 from alvps.gateway.control import control_app
 from alvps.gateway.dashboard import dashboard_app
+from alvps.gateway.kept import Kept
 from alvps.gateway.public import public_app
 from alvps.gateway.serve import Servers
 from alvps.gateway.sessions import Sessions
@@ -53,7 +54,9 @@ async def doors(options: Options, operator: Operator) -> AsyncIterator[None]:
 
     Raises AlError when one cannot be opened.
     """
-    servers, sessions = Servers(), Sessions()
+    servers = Servers()
+    kept = Kept(options.sessions, operator.engine.moment().boot)
+    sessions = Sessions(kept=kept)
     try:
         intake = Intake(operator.engine)
         public = public_app(operator, partial(add_webhooks, intake=intake))

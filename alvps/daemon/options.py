@@ -36,6 +36,11 @@ class Options:
         return self.run / "runs.sock"
 
     @property
+    def sessions(self) -> Path:
+        """The dashboard's sessions, over a restart."""
+        return self.run / "sessions.json"
+
+    @property
     def control(self) -> Path:
         """The control API's socket."""
         return self.run / "control.sock"

@@ -1,6 +1,6 @@
 """Who may use the dashboard: tickets, good once and for a minute, and the sessions that they are exchanged for.
 
-All of it is in memory and bounded: what an end of the daemon loses is a page's login. Of both only hashes are kept.
+All of it is bounded, and of both only hashes are kept.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from alvps.gateway.kept import Kept
+
 TICKET_FOR = 60.0  # seconds
 SESSION_FOR = 12 * 3600.0  # seconds without a request
 TICKETS = 32
 SESSIONS = 64  # the one that was used longest ago ends for a new one
 BYTES = 32  # of randomness
+KEEP_EACH = 600.0  # seconds by which what is kept may be behind
 
 
 @dataclass(slots=True)
@@ -25,16 +28,21 @@ class Session:
     """A login. `until`: by the clock of its Sessions. `ended` is set when it is over, for who listens in it."""
 
     until: float
+    kept: float = 0.0  # what the file has of `until`
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Sessions:
-    """All tickets and sessions of a daemon."""
+    """All tickets and sessions of a daemon. `kept`: where sessions are kept over its restart."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, kept: Kept | None = None) -> None:
         self._clock = clock
+        self._kept = kept
         self._tickets: OrderedDict[bytes, float] = OrderedDict()  # until when
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()  # used longest ago first
+        for key, until in sorted(kept.load().items(), key=lambda item: item[1]) if kept else ():
+            if clock() < until <= clock() + SESSION_FOR:
+                self._sessions[key] = Session(until, until)
 
     def ticket(self) -> str:
         """A new ticket."""
@@ -53,6 +61,7 @@ class Sessions:
         self._sessions[_hash(name)] = Session(self._clock() + SESSION_FOR)
         while len(self._sessions) > SESSIONS:
             self._sessions.popitem(last=False)[1].ended.set()
+        self._keep()
         return name
 
     def find(self, name: str) -> Session | None:
@@ -64,6 +73,8 @@ class Sessions:
             return None
         session.until = self._clock() + SESSION_FOR
         self._sessions.move_to_end(key)
+        if session.until - session.kept > KEEP_EACH:
+            self._keep()
         return session
 
     def over(self, session: Session) -> bool:
@@ -75,12 +86,20 @@ class Sessions:
         session = self._sessions.pop(_hash(name), None)
         if session is not None:
             session.ended.set()
+            self._keep()
 
     def close(self) -> None:
-        """End all of them."""
+        """The daemon ends: whoever listens is told. What is kept is there when the next one begins."""
         self._tickets.clear()
+        self._keep()
         while self._sessions:
             self._sessions.popitem()[1].ended.set()
+
+    def _keep(self) -> None:
+        if self._kept:
+            self._kept.save({key: session.until for key, session in self._sessions.items()})
+            for session in self._sessions.values():
+                session.kept = session.until
 
 
 def _hash(name: str) -> bytes:

@@ -296,7 +296,11 @@ setInterval(refreshSoon, 10_000); // a delivery that matches nothing changes no 
 
 // ---- the status, as it changes
 
+let version = null;
+
 function show(status) {
+  version ??= status.version;
+  if (status.version !== version) location.reload(); // this page is of another version than the host is by now
   ahead = Date.parse(status.now) - Date.now();
   document.title = `${status.project} · al`;
   set($("project"), status.project);

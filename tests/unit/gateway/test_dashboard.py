@@ -169,8 +169,13 @@ def test_the_daemons_end_is_told_and_not_held_up(host: Path) -> None:
                     daemon.stop.set()
                     assert [kind async for kind, _ in events] == ["end"]
                     await asyncio.wait_for(asyncio.shield(daemon.task), 20)
-            async with running(host) as daemon:  # a session does not outlive it
-                assert (await fetch(dashboard_of(daemon), "GET", "/status", cookie=cookie)).status == 401
+            async with running(host) as daemon:  # whoever was logged in still is, but for the port in the cookie's name
+                port, value = dashboard_of(daemon), cookie.partition("=")[2]
+                assert (await fetch(port, "GET", "/status", cookie=f"al_session_{port}={value}")).status == 200
+                assert (await fetch(port, "POST", "/logout", cookie=f"al_session_{port}={value}")).status == 200
+            async with running(host) as daemon:
+                port = dashboard_of(daemon)
+                assert (await fetch(port, "GET", "/status", cookie=f"al_session_{port}={value}")).status == 401
 
     asyncio.run(scenario())
 

@@ -251,6 +251,22 @@ def test_a_cut_connection_is_seen_and_comes_back(host: Path, browser: Browser) -
     asyncio.run(scenario())
 
 
+def test_a_restart_of_the_daemon_throws_nobody_out(host: Path, browser: Browser) -> None:
+    async def scenario() -> None:
+        async with scene(host, browser) as here:
+            here.daemon.stop.set()
+            await here.daemon.task
+            await here.shows("#line", "connection lost")
+            async with running(host) as daemon:
+                here.proxy.lead_to(dashboard_of(daemon))
+                await here.until(IS_LIVE)
+                await daemon.ask("POST", "/agents/dev/pause")
+                await here.shows(row("dev"), "paused")
+            await here.do(here.browser.complaints)  # the browser's own lines about the time in between
+
+    asyncio.run(scenario())
+
+
 def test_logging_out_and_coming_back_without_a_ticket(host: Path, browser: Browser) -> None:
     async def scenario() -> None:
         async with scene(host, browser) as here:

@@ -104,8 +104,10 @@ def test_every_route_is_in_the_document(host: Path) -> None:
 
 def test_the_sockets_are_open_to_whom_they_are_meant_for(host: Path) -> None:
     async def scenario() -> None:
-        async with open_host(host):
+        async with open_host(host) as (daemon, _):
+            await login(daemon)
             modes = {path.name: path.stat().st_mode for path in (host / "run").iterdir()}
+            assert stat.S_IMODE(modes.pop("sessions.json")) == 0o600
             assert {name: stat.S_IMODE(mode) for name, mode in modes.items()} == {
                 "control.sock": 0o600,
                 "runs.sock": 0o666,  # of all accounts in all containers; each request has a token

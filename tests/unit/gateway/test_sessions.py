@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
+
 import pytest
 
+from alvps.gateway.kept import Kept
 from alvps.gateway.same_origin import cookie_of, loopback, may_change, may_read
 from alvps.gateway.sessions import SESSION_FOR, SESSIONS, TICKET_FOR, TICKETS, Sessions
 
@@ -87,6 +91,57 @@ def test_no_two_are_the_same_and_none_can_be_guessed(sessions: Sessions) -> None
     assert all(name and len(name) == 43 for name in names)  # 256 bits in base64
     kept = repr(sessions.__dict__)
     assert not [name for name in names if name and name in kept]
+
+
+def test_sessions_are_kept_over_a_restart_as_hashes(tmp_path: Path, clock: Clock) -> None:
+    kept = Kept(tmp_path / "sessions.json", "boot-1")
+    before = Sessions(clock, kept)
+    names = [before.login(before.ticket()) or "" for _ in range(3)]
+    ticket = before.ticket()
+    before.logout(names[1])
+    before.close()
+    text = (tmp_path / "sessions.json").read_text()
+    assert not [name for name in names if name in text]
+    assert stat.S_IMODE((tmp_path / "sessions.json").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["sessions.json"]
+    after = Sessions(clock, kept)
+    assert [after.find(name) is not None for name in names] == [True, False, True]
+    assert after.login(ticket) is None
+
+
+def test_a_kept_session_runs_out_all_the_same(tmp_path: Path, clock: Clock) -> None:
+    kept = Kept(tmp_path / "sessions.json", "boot-1")
+    before = Sessions(clock, kept)
+    name = before.login(before.ticket()) or ""
+    clock.now += SESSION_FOR / 2
+    assert before.find(name)  # which is kept although nobody says that the daemon ends
+    clock.now += SESSION_FOR - 1
+    assert Sessions(clock, kept).find(name)
+    clock.now += SESSION_FOR
+    assert Sessions(clock, kept).find(name) is None
+
+
+def test_of_another_boot_nothing_is_known(tmp_path: Path, clock: Clock) -> None:
+    before = Sessions(clock, Kept(tmp_path / "sessions.json", "boot-1"))
+    name = before.login(before.ticket()) or ""
+    clock.now -= 500
+    assert Sessions(clock, Kept(tmp_path / "sessions.json", "boot-2")).find(name) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"boot": "b"}', '{"boot": "b", "sessions": {"xx": 1}}', '{"boot": "b", "sessions": {"00": {}}}'],
+)
+def test_a_file_that_is_none_is_no_obstacle(tmp_path: Path, clock: Clock, text: str) -> None:
+    (tmp_path / "sessions.json").write_text(text)
+    sessions = Sessions(clock, Kept(tmp_path / "sessions.json", "b"))
+    name = sessions.login(sessions.ticket()) or ""
+    assert Sessions(clock, Kept(tmp_path / "sessions.json", "b")).find(name)
+
+
+def test_a_folder_that_takes_nothing_is_none_either(tmp_path: Path, clock: Clock) -> None:
+    sessions = Sessions(clock, Kept(tmp_path / "missing" / "sessions.json", "b"))
+    assert sessions.find(sessions.login(sessions.ticket()) or "")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8081", "localhost:1", "LOCALHOST", "[::1]:65535"])
