@@ -165,8 +165,8 @@ setInterval(() => {
 const showAgents = table(
   "agents",
   (cells, agent) => {
-    const [name, state, running, queued, starts, next, last, actions] = cells;
-    const parts = { name, running, queued, starts };
+    const [name, state, running, queued, starts, next, last, today, actions] = cells;
+    const parts = { running, queued, starts, today };
     parts.state = state.appendChild(make("span", { className: "state" }));
     parts.waits = state.appendChild(make("div", { className: "quiet" }));
     parts.next = next.appendChild(make("span"));
@@ -201,12 +201,21 @@ const showAgents = table(
     if (last) setWhen(parts.ended, last.finished);
     else set(parts.ended, "");
     set(parts.result, last?.result ?? "");
+    set(parts.today, used(agent.today));
     set(parts.pause, agent.paused ? "resume" : "pause");
     parts.pause.ariaLabel = `${agent.paused ? "resume" : "pause"} ${agent.name}`;
     parts.run.disabled = agent.scale === 0;
     parts.kill.disabled = agent.running + agent.queued === 0;
   },
 );
+
+function used({ runs, tokens, cost }) {
+  if (!runs) return "–";
+  const parts = [runs === 1 ? "1 run" : `${runs} runs`];
+  if (tokens) parts.push(`${tokens.toLocaleString("en", { notation: "compact" })} tokens`);
+  if (cost) parts.push(`$${cost.toFixed(2)}`);
+  return parts.join(", ");
+}
 
 function openStart(agent) {
   $("start-title").textContent = `Run ${agent}`;

@@ -125,6 +125,7 @@ def test_what_happens_appears(host: Path, browser: Browser) -> None:
             await here.shows(f"{row('dev')} td[data-label=Queued]", "1")
             failed = await here.daemon.start("ops")
             await here.shows(row("ops"), "failed")
+            await here.shows(f"{row('ops')} td[data-label^=Today]", "1 run")
             await here.shows(row(failed, "runs"), "exit code 1")
             got = await deliver(port_of(here.daemon), "github", json.dumps(payload("github")).encode())
             await here.daemon.ask("POST", "/pause")
