@@ -15,6 +15,8 @@ from alvps.cli.options import environment_option, json_option, project_option
 if TYPE_CHECKING:
     import socket
 
+    from alvps.ssh import Connection
+
 PORT = 8081  # on the host, and here if it is free
 THERE = ("127.0.0.1", PORT)
 
@@ -44,6 +46,7 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
     try:
         with HostSession(connection) as session:
             ticket = control(session, "POST", "/tickets")["ticket"]
+        _try(connection)
         with _listener(port) as listener:
             here = listener.getsockname()[1]
             address = f"http://127.0.0.1:{here}/#{ticket}"
@@ -61,6 +64,19 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
             forward(connection, listener, THERE, lambda: connect_to(environment), on_lost=lost, on_back=back)
     finally:
         connection.close()
+
+
+def _try(connection: Connection) -> None:
+    """Find out whether the host lets us through, rather than have a browser find out. Raises AlError."""
+    from alvps.errors import AlError, HostUnreachable
+
+    try:
+        connection.dial(THERE).close()
+    except HostUnreachable:
+        raise
+    except AlError as error:
+        hint = "its sshd must have AllowTcpForwarding, and action-llama-dashboard.socket must be active"
+        raise AlError(error.message, hint=hint) from error
 
 
 def _listener(port: int | None) -> socket.socket:

@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
@@ -191,6 +192,16 @@ def test_a_changed_host_key_is_not_tried_again(sshd: Sshd) -> None:
     connection.close()
     with listen(0) as listener, pytest.raises(HostKeyRefused):
         forward(connection, listener, ("127.0.0.1", 1), changed)
+
+
+def test_a_host_that_lets_nobody_through_says_so(tmp_path: Path) -> None:
+    server = Sshd(tmp_path / "sshd", extra="AllowTcpForwarding no\n")
+    try:
+        with connect(server.target()) as connection, pytest.raises(AlError, match="cannot connect to") as e:
+            connection.dial(("127.0.0.1", 80))
+        assert not isinstance(e.value, HostUnreachable)
+    finally:
+        server.stop()
 
 
 def test_a_taken_port(sshd: Sshd) -> None:
