@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from alvps.daemon.operator import Operator
+from alvps.gateway import feed
+from alvps.gateway.feed import WATCHERS
 from alvps.gateway.limiter import MOST
 from tests.support.daemon_rig import Running, behave, release, running, until
 from tests.support.dashboard import dashboard_of, fetch, login, watching
@@ -155,6 +157,33 @@ def test_events_end_with_the_session(host: Path) -> None:
                 assert [kind async for kind, _ in events] == ["end"]
                 await daemon.ask("POST", "/pause")
                 assert (await anext(others))[1]["paused"] is True
+
+    asyncio.run(scenario())
+
+
+def test_who_goes_away_leaves_a_place_for_others(host: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def scenario() -> None:
+        async with up(host) as (daemon, _):
+            port, cookie = dashboard_of(daemon), await login(daemon)
+            for _ in range(WATCHERS + 5):
+                async with watching(port, cookie) as events:
+                    await anext(events)
+
+    asyncio.run(scenario())
+    assert "error" not in capsys.readouterr().out  # nor is it an error of ours
+
+
+def test_there_is_a_limit_to_watchers(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "WATCHERS", 2)
+
+    async def scenario() -> None:
+        async with up(host) as (daemon, _):
+            port, cookie = dashboard_of(daemon), await login(daemon)
+            async with watching(port, cookie) as one, watching(port, cookie) as two:
+                await anext(one)
+                await anext(two)
+                assert (await fetch(port, "GET", "/events", cookie=cookie)).status == 503
+                assert (await fetch(port, "GET", "/status", cookie=cookie)).status == 200
 
     asyncio.run(scenario())
 
