@@ -13,7 +13,8 @@ removed() { printf 'removed: %s\n' "$*"; }
 left() { printf 'left: %s\n' "$*"; }
 
 units() {
-  for unit in action-llama.socket action-llama-runs.socket action-llama.service action-llama-launcher.service; do
+  for unit in action-llama.socket action-llama-runs.socket action-llama-dashboard.socket action-llama.service \
+    action-llama-launcher.service; do
     file=/etc/systemd/system/$unit
     [ -e "$file" ] || continue
     systemctl disable -q --now "$unit" 2>/dev/null || systemctl stop "$unit"

@@ -25,10 +25,13 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "push": Entry("push", "make this project live on the host"),
         "rollback": Entry("releases", "go back to an earlier release", "rollback"),
         "releases": Entry("releases", "list the releases on the host", "releases"),
+        "stop": Entry("power", "stop the daemon and its launcher; runs go on", "stop"),
+        "start": Entry("power", "start them again", "start"),
         "backup": Entry("backup", "fetch a copy of the host's history"),
     },
     "Agents": {
         "status": Entry("status", "show agents, their next runs and what is running"),
+        "dashboard": Entry("dashboard", "open the host's dashboard in a browser"),
         "logs": Entry("logs", "show or follow the logs of agents and the daemon"),
         "run": Entry("run", "start an agent now"),
         "pause": Entry("gate", "stop starting runs, for one agent or all", "pause"),

@@ -44,8 +44,11 @@ class Daemon:
         self._notifier = notifier
         self._clock = clock
 
-    async def run(self, stop: asyncio.Event) -> int:
-        """Work until `stop` is set (0) or a part of the daemon fails (1). Raises AlError when it cannot start."""
+    async def run(self, stop: asyncio.Event, asked: Callable[[str], None] | None = None) -> int:
+        """Work until `stop` is set (0) or a part of the daemon fails (1). Raises AlError when it cannot start.
+
+        `asked`: sets `stop`, and is told who wants it; for whoever asks the operator to stop.
+        """
         started_ms = int(self._clock() * 1000)
         # The release first: without one there is nothing to do, and nothing should be made on the disk.
         release = await asyncio.to_thread(load_current, self._options.root)
@@ -64,7 +67,7 @@ class Daemon:
             await install(engine, ticker, release)
             status = Status(engine, ticker, started_ms)
             reload = Reload(self._options.root, engine, ticker, launcher, self._tell_reload)
-            operator = Operator(engine, link, status, reload)
+            operator = Operator(engine, link, status, reload, asked or (lambda _: stop.set()))
             await at_the_end.enter_async_context(self._doors(self._options, operator))
             at_the_end.callback(engine.waiters.close)  # who waits for a run is told how it stands
             log.info("daemon started", release=release.id, agents=len(release.agents), unfinished=engine.live.total)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ from typing import Any
 from alvps import frames
 from alvps.daemon.waiting import within
 from alvps.errors import AlError
+from alvps.logs.page import Ask
 
 START_TIMEOUT = 150.0  # seconds: an engine under load creates containers slowly; the launcher gives up earlier
 ANSWER_TIMEOUT = 15.0
 STOP_GRACE = 10
 STOP_SLACK = 45.0  # it answers when the container has ended
+LOGS_TIMEOUT = 40.0  # the journal is read by two at a time, each for up to 20 s
+PAGES_AT_ONCE = 4
 AT_ONCE = 32  # starts, and as many other requests; above a listener's backlog a connect fails instead of waiting
 
 
@@ -62,6 +65,7 @@ class Launcher:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._starts = asyncio.Semaphore(AT_ONCE)
+        self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
         self._others = asyncio.Semaphore(AT_ONCE)  # starts that hang do not keep a run from being stopped
 
     async def start(
@@ -110,9 +114,9 @@ class Launcher:
         try:
             writer.write(frames.pack({"verb": "watch"}))
             await writer.drain()
-            yield await within(ANSWER_TIMEOUT, _read(reader))
+            yield (await within(ANSWER_TIMEOUT, _read(reader)))[0]
             while True:
-                yield await _read(reader)
+                yield (await _read(reader))[0]
         except asyncio.TimeoutError as error:
             raise LauncherGone("the launcher does not answer") from error
         except (OSError, EOFError, frames.FrameError) as error:
@@ -120,15 +124,25 @@ class Launcher:
         finally:
             writer.close()
 
+    async def logs(self, ask: Ask) -> tuple[bytes, bool]:
+        """The journal's lines for a page, as journalctl writes them, and whether it has more."""
+        async with self._pages:
+            answer, text = await self._ask({"verb": "logs", **asdict(ask)}, b"", timeout=LOGS_TIMEOUT)
+        return text, answer.get("more") is True
+
     async def request(self, message: frames.Message, blob: bytes = b"", *, timeout: float) -> frames.Message:
         """One request and its answer. Raises Refused, LauncherGone."""
         async with self._starts if message["verb"] == "start" else self._others:
-            try:
-                return checked(await within(timeout, self._exchange(message, blob)))
-            except asyncio.TimeoutError as error:
-                raise LauncherGone(f"the launcher did not answer `{message['verb']}` in {timeout:.0f} s") from error
+            return (await self._ask(message, blob, timeout=timeout))[0]
 
-    async def _exchange(self, message: frames.Message, blob: bytes) -> frames.Message:
+    async def _ask(self, message: frames.Message, blob: bytes, *, timeout: float) -> tuple[frames.Message, bytes]:
+        try:
+            answer, text = await within(timeout, self._exchange(message, blob))
+        except asyncio.TimeoutError as error:
+            raise LauncherGone(f"the launcher did not answer `{message['verb']}` in {timeout:.0f} s") from error
+        return checked(answer), text
+
+    async def _exchange(self, message: frames.Message, blob: bytes) -> tuple[frames.Message, bytes]:
         reader, writer = await self._connect()
         try:
             writer.write(frames.pack(message, blob))
@@ -148,11 +162,10 @@ class Launcher:
             raise LauncherGone(f"the launcher cannot be reached at {self._path}: {error.strerror or error}") from error
 
 
-async def _read(reader: asyncio.StreamReader) -> frames.Message:
+async def _read(reader: asyncio.StreamReader) -> tuple[frames.Message, bytes]:
     json_length, blob_length = frames.parse_header(await reader.readexactly(frames.HEADER.size))
-    text = await reader.readexactly(json_length)
-    await reader.readexactly(blob_length)
-    return frames.parse_json(text)
+    message = frames.parse_json(await reader.readexactly(json_length))
+    return message, await reader.readexactly(blob_length)
 
 
 def checked(answer: frames.Message) -> frames.Message:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,8 +21,11 @@ from alvps.daemon.options import Options, parse
 from alvps.errors import AlError
 from alvps.gateway.container import container_app
 from alvps.gateway.control import control_app
+from alvps.gateway.dashboard import dashboard_app
+from alvps.gateway.kept import Kept
 from alvps.gateway.public import public_app
 from alvps.gateway.serve import Servers
+from alvps.gateway.sessions import Sessions
 from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
 from alvps.gateway.webhooks import add_webhooks
 from alvps.notify import Notifier
@@ -46,38 +50,48 @@ def main(arguments: Sequence[str]) -> int:
 
 @asynccontextmanager
 async def doors(options: Options, operator: Operator) -> AsyncIterator[None]:
-    """The control API for the host's owner, the containers' API, the public listener.
+    """The control API for the host's owner, the dashboard, the containers' API, the public listener.
 
     Raises AlError when one cannot be opened.
     """
     servers = Servers()
+    kept = Kept(options.sessions, operator.engine.moment().boot)
+    sessions = Sessions(kept=kept)
     try:
         intake = Intake(operator.engine)
         public = public_app(operator, partial(add_webhooks, intake=intake))
         await servers.start(public, handed_over("public") or [tcp_listener(*options.listen)])
         inside = Inside(operator.engine)
         await servers.start(container_app(inside), handed_over("runs") or [unix_listener(options.runs, mode=0o666)])
+        deliveries = Deliveries(operator.engine, intake)
+        if listeners := _dashboard(options):
+            await servers.start(dashboard_app(operator, deliveries, sessions), listeners)
         # The last: where it is, all are open.
-        control = control_app(operator, Deliveries(operator.engine, intake))
+        control = control_app(operator, deliveries, sessions)
         await servers.start(control, [unix_listener(options.control)])
         yield
     finally:
+        sessions.close()  # who watches the dashboard is told; else the end would wait for them
         await servers.stop()
+
+
+def _dashboard(options: Options) -> list[socket.socket]:
+    return handed_over("dashboard") or ([tcp_listener(*options.dashboard)] if options.dashboard else [])
 
 
 async def _run(daemon: Daemon, notifier: Notifier) -> int:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
-    def asked(name: str) -> None:
-        log.info("stop asked", signal=name)
+    def asked(by: str) -> None:
+        log.info("stop asked", by=by)
         notifier.stopping()
         _leave_in_time()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked, number.name)
-    return await daemon.run(stop)
+    return await daemon.run(stop, asked)
 
 
 def _leave_in_time() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
 from alvps.daemon import views
 from alvps.daemon.engine import Engine
 from alvps.daemon.link import Link
+from alvps.daemon.logbook import Logbook
 from alvps.daemon.orders import NotNow, Orders
 from alvps.daemon.reload import Reload, shortcomings
 from alvps.daemon.remembered import Remembered
@@ -24,12 +26,16 @@ log = get_logger()
 class Operator(Orders):
     """Answers questions and carries out orders; what it answers is in the store."""
 
-    def __init__(self, engine: Engine, link: Link, status: Status, reload: Reload) -> None:
+    def __init__(
+        self, engine: Engine, link: Link, status: Status, reload: Reload, asked: Callable[[str], None]
+    ) -> None:
         super().__init__(engine)
+        self._asked = asked
         self._copying = asyncio.Lock()
         self._link = link
         self._status = status
         self._reload = reload
+        self.log = Logbook(engine.launcher)
         self._ready = Remembered(self._is_ready, READY_FOR)
 
     async def status(self) -> views.Status:
@@ -99,6 +105,11 @@ class Operator(Orders):
             size = await asyncio.to_thread(backup.copy, source, target)
         log.info("backup made", path=str(target), bytes=size)
         return str(target), size
+
+    def stop(self) -> int:
+        """End the daemon as SIGTERM does; gives how many runs go on without it. What is being answered still is."""
+        self._asked("POST /stop")
+        return self.engine.live.active
 
     # A client may go away while its order is being stored; the gateway then cancels the call. Orders are carried out
     # to their end all the same.

@@ -11,13 +11,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Paths and the public address."""
+    """Paths and addresses."""
 
     root: Path
     state: Path
     run: Path
     launcher: Path
     listen: tuple[str, int]
+    dashboard: tuple[str, int] | None = None
 
     @property
     def database(self) -> Path:
@@ -33,6 +34,11 @@ class Options:
     def runs(self) -> Path:
         """The containers' API, for a daemon that was started by hand; systemd hands another one over."""
         return self.run / "runs.sock"
+
+    @property
+    def sessions(self) -> Path:
+        """The dashboard's sessions, over a restart."""
+        return self.run / "sessions.json"
 
     @property
     def control(self) -> Path:
@@ -54,8 +60,21 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         metavar="HOST:PORT",
         help="the public listener, when systemd does not hand one over",
     )
+    parser.add_argument(
+        "--dashboard",
+        type=_address,
+        metavar="HOST:PORT",
+        help="the dashboard's listener, when systemd does not hand one over; without, there is no dashboard",
+    )
     found = parser.parse_args(arguments)
-    return Options(root=found.root, state=found.state, run=found.run, launcher=found.launcher, listen=found.listen)
+    return Options(
+        root=found.root,
+        state=found.state,
+        run=found.run,
+        launcher=found.launcher,
+        listen=found.listen,
+        dashboard=found.dashboard,
+    )
 
 
 def _directory(environ: Mapping[str, str], name: str, default: str) -> Path:

@@ -24,6 +24,10 @@ class Unknown(UsageError):
     """There is no such agent or run."""
 
 
+class Nonsense(UsageError):
+    """What was asked for is nothing that there could be."""
+
+
 class Orders:
     """Orders to one engine. Raise Unknown, NotNow, StoreUnavailable."""
 

@@ -10,6 +10,9 @@ from typing import Any, Literal, NewType, TypedDict
 # ISO 8601 in UTC with Z and whole seconds, as `status.iso` makes it: "2026-11-23T07:00:00Z".
 Time = NewType("Time", str)
 
+# The same with microseconds: "2026-11-23T07:00:00.123456Z".
+Instant = NewType("Instant", str)
+
 State = Literal["queued", "starting", "running", "completed", "rerun", "failed", "timed-out", "killed", "lost"]
 TriggerName = Literal["schedule", "manual", "webhook", "agent"]
 
@@ -220,3 +223,25 @@ class Replay(TypedDict):
     delivery: str
     runs: list[str]
     agents: list[Decision]
+
+
+class LogLine(TypedDict):
+    """A line of the log. `priority` is syslog's, 0 to 7; `fields` are those of a structured line."""
+
+    time: Instant
+    component: str
+    agent: str | None
+    run: str | None
+    trigger: str | None
+    priority: int
+    text: str
+    fields: dict[str, Any]
+    cursor: str
+
+
+class LogPage(TypedDict):
+    """Lines of the log, the oldest first. The next page begins after `cursor`; `more`: there is one already."""
+
+    lines: list[LogLine]
+    cursor: str | None
+    more: bool

@@ -10,6 +10,7 @@ from alvps.doctor.findings import Finding, error, ok, warning
 OUR_UNITS = (
     "action-llama.socket",
     "action-llama-runs.socket",
+    "action-llama-dashboard.socket",
     "action-llama.service",
     "action-llama-launcher.service",
 )

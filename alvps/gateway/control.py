@@ -8,10 +8,11 @@ from alvps.daemon.deliveries import Deliveries
 from alvps.daemon.operator import Operator
 from alvps.gateway import control_orders as orders
 from alvps.gateway import deliveries as about
-from alvps.gateway.answers import Errors, TooLarge
+from alvps.gateway.answers import Errors, read_body
 from alvps.gateway.control_orders import MAX_WAIT
 from alvps.gateway.routes import Route, mount
 from alvps.gateway.serve import Application, application
+from alvps.gateway.sessions import Sessions
 
 MAX_BODY = 1 << 20
 # Up to here a body is read although it is too large: one that is cut off is a reset connection, not an answer.
@@ -31,7 +32,9 @@ ROUTES = (
     Route(method="POST", path="/pause", does=orders.pause),
     Route(method="POST", path="/resume", does=orders.resume),
     Route(method="GET", path="/locks", does=orders.locks),
+    Route(method="GET", path="/logs", does=orders.logs, large=True),
     Route(method="POST", path="/reload", does=orders.reload, fails=(409,)),
+    Route(method="POST", path="/stop", does=orders.stop),
     Route(method="POST", path="/backup", does=orders.backup, fails=(409,)),
     Route(method="GET", path="/openapi.json", does=orders.openapi, large=True),
 )
@@ -40,12 +43,13 @@ DELIVERY_ROUTES = (
     Route(method="GET", path="/deliveries/<delivery:str>", does=about.one, fails=(404,), large=True),
     Route(method="POST", path="/deliveries/<delivery:str>/replay", does=about.replay, fails=(404, 409)),
 )
+TICKET_ROUTES = (Route(method="POST", path="/tickets", does=orders.ticket),)
 
 
 class ControlDoor:
     """Whoever could open the socket may ask everything."""
 
-    def __init__(self, asked: Operator | Deliveries) -> None:
+    def __init__(self, asked: Operator | Deliveries | Sessions) -> None:
         self._asked = asked
 
     async def admit(self, _request: Request, _route: Route) -> object:
@@ -54,16 +58,14 @@ class ControlDoor:
 
     async def read(self, request: Request) -> bytes:
         """See Door. Raises TooLarge."""
-        body: bytes = request.body or b""
-        if len(body) > MAX_BODY:
-            raise TooLarge(f"the body has {len(body)} bytes, allowed are {MAX_BODY}")
-        return body
+        return read_body(request, MAX_BODY)
 
 
-def control_app(operator: Operator, deliveries: Deliveries) -> Application:
+def control_app(operator: Operator, deliveries: Deliveries, sessions: Sessions) -> Application:
     """The application on the control socket."""
     app = application("alvps-control", max_body=MAX_READ, answer_within=MAX_WAIT + 60)
     app.error_handler = Errors()
     mount(app, ROUTES, ControlDoor(operator))
     mount(app, DELIVERY_ROUTES, ControlDoor(deliveries))
+    mount(app, TICKET_ROUTES, ControlDoor(sessions))
     return app

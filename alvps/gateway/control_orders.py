@@ -7,14 +7,19 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from alvps.daemon import views
 from alvps.daemon.operator import Operator
-from alvps.gateway.fields import Count, Text
+from alvps.gateway.fields import Count, Like, Text
 from alvps.gateway.routes import Accepted, Unavailable
+from alvps.gateway.sessions import TICKET_FOR, Sessions
+from alvps.logs.page import CURSOR, Ask
 
 MAX_PROMPT = 256 << 10  # bytes of UTF-8
 MAX_NAME = 256  # bytes of UTF-8
 MAX_PATH = 4096  # bytes of UTF-8
 MAX_WAIT = 3600  # seconds
 MAX_LIST = 1000
+AGENT = "(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*"
+RUN = "[a-z0-9]{10,26}"
+LOG_LINES = 50  # that are given unless more are asked for
 LIST = 20  # what is given of a list unless more is asked for
 
 
@@ -61,6 +66,16 @@ class Locks(TypedDict):
     """Locks that are held."""
 
     locks: list[views.HeldLock]
+
+
+class LogsQuery(TypedDict):
+    """Which lines: after `cursor`, or the last ones. With a limit of 0 none, but a cursor to go on from."""
+
+    agent: Annotated[str | None, Like(AGENT)]
+    run: Annotated[str | None, Like(RUN)]
+    component: Literal["agent", "daemon", "launcher"] | None
+    cursor: Annotated[str | None, Like(CURSOR)]
+    limit: Annotated[int, Count(LOG_LINES, MAX_LIST)]
 
 
 class StartBody(TypedDict):
@@ -116,6 +131,13 @@ class Reloaded(TypedDict):
     ready: Literal[True]
 
 
+class Stopping(TypedDict):
+    """The daemon ends; so many runs go on."""
+
+    stopping: Literal[True]
+    running: int
+
+
 class BackupBody(TypedDict):
     """Where to; null: a new file in the folder `backups` beside the store."""
 
@@ -129,10 +151,17 @@ class Copied(TypedDict):
     bytes: int
 
 
-class DoorQuery(TypedDict):
-    """Which of the three doors; null: this one."""
+class Ticket(TypedDict):
+    """What `POST /login` of the dashboard takes, once, for so many seconds."""
 
-    door: Literal["control", "runs", "public"] | None
+    ticket: str
+    seconds: int
+
+
+class DoorQuery(TypedDict):
+    """Which of the four doors; null: this one."""
+
+    door: Literal["control", "runs", "public", "dashboard"] | None
 
 
 async def status(operator: Operator) -> views.Status:
@@ -165,6 +194,18 @@ async def why(operator: Operator, name: str, query: WhyQuery) -> views.Why:
 async def locks(operator: Operator) -> Locks:
     """All locks that runs hold."""
     return {"locks": await operator.locks()}
+
+
+async def logs(operator: Operator, query: LogsQuery) -> views.LogPage:
+    """The log of agents, daemon and launcher: what came after `cursor`, or the last lines, the oldest first."""
+    asked = Ask(
+        agent=query["agent"],
+        run=query["run"],
+        component=query["component"],
+        cursor=query["cursor"],
+        limit=query["limit"],
+    )
+    return await operator.log.page(asked)
 
 
 async def start(operator: Operator, body: StartBody) -> Accepted[Started]:
@@ -212,10 +253,20 @@ async def reload(operator: Operator, body: ReloadBody) -> Reloaded:
     return {"release": body["release"], "ready": True}
 
 
+async def stop(operator: Operator) -> Accepted[Stopping]:
+    """End the daemon as SIGTERM does: runs go on, nothing is lost. On a host systemd starts it again; see `al stop`."""
+    return Accepted({"stopping": True, "running": operator.stop()})
+
+
 async def backup(operator: Operator, body: BackupBody) -> Copied:
     """Copy the database as it is now, under load too."""
     path, size = await operator.backup(body["path"])
     return {"path": path, "bytes": size}
+
+
+async def ticket(sessions: Sessions) -> Ticket:
+    """A ticket for the dashboard, good for one login within a minute."""
+    return {"ticket": sessions.ticket(), "seconds": int(TICKET_FOR)}
 
 
 async def openapi(_operator: Operator, query: DoorQuery) -> dict[str, Any]:

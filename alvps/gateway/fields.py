@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -67,6 +68,24 @@ class Key:
     def schema(self) -> Schema:
         """See Rule."""
         return Text(self.most).schema | {"minLength": 1, "pattern": "^[^\\u0000]*$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A string of ASCII like this regular expression, which means the same in ECMA-262."""
+
+    pattern: str
+
+    def check(self, value: Any, name: str) -> str:
+        """See Rule."""
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+            raise BadRequest(f"{name} is {str(value)[:80]!r}, which it cannot be", hint=f"it is like {self.pattern}")
+        return value
+
+    @property
+    def schema(self) -> Schema:
+        """See Rule."""
+        return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
 
 
 @dataclass(frozen=True, slots=True)

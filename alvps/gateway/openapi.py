@@ -9,19 +9,20 @@ from typing import Any, Literal
 
 from alvps import __version__
 from alvps.daemon.views import Problem
-from alvps.gateway import container, control, public, webhooks
+from alvps.gateway import container, control, dashboard, public, webhooks
 from alvps.gateway.fields import Fields, Schema
-from alvps.gateway.routes import Route, contract, says
+from alvps.gateway.routes import JSON, Route, contract, says
+from alvps.gateway.same_origin import COOKIE
 from alvps.gateway.shapes import Named, components, schema_of
 
-DoorName = Literal["control", "runs", "public"]
-JSON = "application/json"
+DoorName = Literal["control", "runs", "public", "dashboard"]
 TOKEN = "token"  # noqa: S105 - the name of a scheme
 
 ROUTES: dict[DoorName, tuple[Route, ...]] = {
-    "control": (*control.ROUTES, *control.DELIVERY_ROUTES),
+    "control": (*control.ROUTES, *control.DELIVERY_ROUTES, *control.TICKET_ROUTES),
     "runs": container.ROUTES,
     "public": public.ROUTES,
+    "dashboard": dashboard.ROUTES,
 }
 ABOUT: dict[DoorName, tuple[str, str]] = {
     "control": (
@@ -35,6 +36,10 @@ ABOUT: dict[DoorName, tuple[str, str]] = {
     "public": (
         "What anybody may ask. A webhook is heard if a secret of one of the project's sources signed it.",
         "on the public listener, 127.0.0.1:8080 unless it was set up differently",
+    ),
+    "dashboard": (
+        "What the dashboard's page asks, in a session; that it is the page itself, its Origin or Sec-Fetch-Site says.",
+        "on the host's 127.0.0.1:8081, to which `al dashboard` makes a way",
     ),
 }
 
@@ -51,6 +56,10 @@ def document(door: DoorName) -> dict[str, Any]:
     common: dict[str, Any] = {"schemas": components(named)}
     if door == "runs":
         common["securitySchemes"] = {TOKEN: {"type": "http", "scheme": "bearer"}}
+    if door == "dashboard":
+        words = "Its name ends with the port by which the page is reached."
+        cookie = {"type": "apiKey", "in": "cookie", "name": f"{COOKIE}_8081", "description": words}
+        common["securitySchemes"] = {TOKEN: cookie}
     return {
         "openapi": "3.1.0",
         "info": {"title": f"alvps: {door}", "version": __version__, "description": about},
@@ -67,7 +76,7 @@ def template(path: str) -> str:
 
 def _operation(route: Route, door: DoorName, named: Named) -> dict[str, Any]:
     said = contract(route)
-    known = door == "runs" and route.auth
+    known = door in ("runs", "dashboard") and route.auth
     found: dict[str, Any] = {
         "operationId": route.does.__name__,
         "summary": says(route.does),
@@ -85,7 +94,14 @@ def _operation(route: Route, door: DoorName, named: Named) -> dict[str, Any]:
     if known:
         found["security"] = [{TOKEN: []}]
         fails |= {401, 403}
-    return found | {"responses": _responses(said.answers, fails, named)}
+    if door == "dashboard":
+        fails.add(403)
+    if known and route.media == dashboard.HTML:
+        fails = fails - {401} | {303}
+    responses = _responses(said.answers, fails, named)
+    if route.media != JSON:
+        responses["200"] = {"description": HTTPStatus.OK.phrase, "content": {route.media: {}}}
+    return found | {"responses": responses}
 
 
 def _webhook(named: Named) -> dict[str, Any]:

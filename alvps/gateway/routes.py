@@ -12,7 +12,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
 from sanic import Request
@@ -25,16 +25,24 @@ from alvps.gateway.shapes import fields_of, union
 
 T = TypeVar("T")
 NOTHING = Fields(())
+JSON = "application/json"
 NAME = str.maketrans("/<:>", "____")  # for what Sanic takes as a name
 Handler = Callable[..., Awaitable[object]]
 
 
 @dataclass(frozen=True)
 class Reply(Generic[T]):
-    """An answer with another status than 200."""
+    """An answer with another status than 200, or with headers."""
 
     status: ClassVar[int]
     body: T
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Fine(Reply[T]):
+    """Done; for an answer with headers of its own."""
+
+    status = 200
 
 
 class Accepted(Reply[T]):
@@ -66,7 +74,8 @@ class Route:
     """One route. `path` is as Sanic writes it.
 
     `fails`: the errors that its handler raises, by status; those of `body`, `query` and who asks follow by themselves.
-    Without `auth` anybody may ask. What is `large` is made into JSON beside the loop.
+    Without `auth` anybody may ask. What is `large` is made into JSON beside the loop. Of another `media` type than JSON
+    the handler makes the response itself, or has sent it and gives None.
     """
 
     method: str
@@ -75,6 +84,7 @@ class Route:
     fails: tuple[int, ...] = ()
     auth: bool = True
     large: bool = False
+    media: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,8 @@ def contract(route: Route) -> Contract:
     body = fields_of(hints["body"]) if "body" in hints else NOTHING if route.method == "POST" else None
     query = fields_of(hints["query"]) if "query" in hints else NOTHING if route.auth else None
     takes = tuple(name for name in ("body", "query") if name in hints)
-    return Contract(body, query, takes, _answers(hints["return"]))
+    answers = {200: ()} if route.media != JSON else _answers(hints["return"])
+    return Contract(body, query, takes, answers)
 
 
 def _answers(given: Any) -> Mapping[int, tuple[Any, ...]]:
@@ -134,10 +145,10 @@ def mount(app: Application, routes: Sequence[Route], door: Door, *, stream: bool
         )
 
 
-def _handler(route: Route, door: Door) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
+def _handler(route: Route, door: Door) -> Callable[..., Coroutine[Any, Any, HTTPResponse | None]]:
     said = contract(route)
 
-    async def handle(request: Request, **names: str) -> HTTPResponse:
+    async def handle(request: Request, **names: str) -> HTTPResponse | None:
         who = await door.admit(request, route)
         raw = await door.read(request)
         asked = {
@@ -145,6 +156,8 @@ def _handler(route: Route, door: Door) -> Callable[..., Coroutine[Any, Any, HTTP
             "body": said.body.read(_body(raw, empty=not said.body.needed)) if said.body else None,
         }
         found = await route.does(who, **names, **{name: asked[name] for name in said.takes})
+        if found is None or isinstance(found, HTTPResponse):
+            return found
         return await _answer(found, large=route.large)
 
     return handle
@@ -152,7 +165,9 @@ def _handler(route: Route, door: Door) -> Callable[..., Coroutine[Any, Any, HTTP
 
 async def _answer(found: Any, *, large: bool) -> HTTPResponse:
     if isinstance(found, Reply):
-        return answer(found.body, found.status)
+        response = answer(found.body, found.status)
+        response.headers.update(found.headers)
+        return response
     if large:
         text = await asyncio.to_thread(json.dumps, found)
         return HTTPResponse(text + "\n", content_type="application/json")

@@ -47,7 +47,7 @@ def _schema_of(hint: Any, named: Named) -> Schema:
     if is_typeddict(hint):
         return _refer(hint, named)
     if isinstance(hint, NewType):
-        return {"type": "string", "format": "date-time"}  # the only one: views.Time
+        return {"type": "string", "format": "date-time"}  # views.Time and views.Instant
     if hint is Any:
         return {}
     if hint in PLAIN:

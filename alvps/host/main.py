@@ -60,6 +60,8 @@ class Serving:
         try:
             if verb in {"push", "rollback"}:
                 self._work(verb, message, blob)
+            elif verb in {"stop", "start"}:
+                self._power(verb, message)
             elif verb == "control":
                 self._control(message)
             elif verb == "backup":
@@ -113,6 +115,16 @@ class Serving:
         self._peer.send(answer)
         self._tidy(work)
         work.lock.drop()
+
+    def _power(self, verb: str, message: frames.Message) -> None:
+        from alvps.host import power
+        from alvps.host.work import Work
+
+        work = Work(self._layout, self._life, self._peer, by=str(message.get("by", ""))[:200], now=time.time)
+        try:
+            self._peer.send(power.stop(work) if verb == "stop" else power.start(work))
+        finally:
+            work.lock.drop()
 
     def _tidy(self, work: Any) -> None:
         if work.lock.held:

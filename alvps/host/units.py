@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from alvps.host import codebase, fsio, process
 from alvps.host.layout import Layout
 
 SOCKET = "action-llama.socket"
 RUNS_SOCKET = "action-llama-runs.socket"
-SOCKETS = (SOCKET, RUNS_SOCKET)
+DASHBOARD_SOCKET = "action-llama-dashboard.socket"
+SOCKETS = (SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET)
 DAEMON = "action-llama.service"
 LAUNCHER = "action-llama-launcher.service"
 SERVICES = (LAUNCHER, DAEMON)
@@ -57,6 +58,29 @@ def stop(layout: Layout) -> None:
     """Stop everything and do not start it at the next boot."""
     names = (DAEMON, LAUNCHER, *SOCKETS)
     _systemctl(layout, "disable", "--now", "--quiet", *names, timeout=_QUICK_SECONDS, check=False)
+
+
+def halt(layout: Layout, *, timeout: float) -> None:
+    """Stop everything until somebody starts it or the host boots. Raises process.ProgramFailed.
+
+    The listeners first: as long as systemd has one, a connection starts the daemon again.
+    """
+    _systemctl(layout, "stop", *SOCKETS, timeout=timeout)
+    _systemctl(layout, "stop", DAEMON, LAUNCHER, timeout=timeout)
+    # A daemon that crashed in between was started anew, and brought its listeners along.
+    _systemctl(layout, "stop", *SOCKETS, timeout=timeout)
+
+
+def begin(layout: Layout, before: Mapping[str, str], *, timeout: float) -> None:
+    """Start everything and wait until both services say they are up. Raises process.ProgramFailed.
+
+    `before`: the `states`. Systemd refuses to start a listener while its service runs without.
+    """
+    if before[DAEMON] == "active" and any(before[name] != "active" for name in SOCKETS):
+        _systemctl(layout, "stop", DAEMON, timeout=timeout)
+    _systemctl(layout, "reset-failed", *SERVICES, timeout=timeout, check=False)
+    _systemctl(layout, "start", *SOCKETS, timeout=timeout)
+    _systemctl(layout, "start", *SERVICES, timeout=timeout)
 
 
 def enable(layout: Layout) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 INSTALLATION = "al.installation"
 PROJECT = "al.project"
@@ -34,6 +35,11 @@ class RunKey:
 
     run: str
     attempt: int
+
+
+def is_agent(name: object) -> TypeGuard[str]:
+    """Whether this can be an agent's name."""
+    return isinstance(name, str) and len(name) <= 63 and AGENT_NAME.fullmatch(name) is not None
 
 
 def container_name(project: str, agent: str, key: RunKey) -> str:

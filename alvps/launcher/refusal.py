@@ -17,6 +17,8 @@ Code = Literal[
     "not-found",
     "busy-name",
     "conflict",
+    "bad-cursor",
+    "journal",
     "internal",
 ]
 

@@ -14,6 +14,7 @@ from alvps.frames import Message
 from alvps.launcher import names
 from alvps.launcher.names import RunKey
 from alvps.launcher.refusal import Refused
+from alvps.logs.page import COMPONENTS, CURSOR, MOST, Ask
 
 MAX_GRACE = 3600.0
 SECRET = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")  # what may stand behind "Bearer" in a header (RFC 6750)
@@ -24,6 +25,7 @@ _FIELDS = {
     "list": set[str](),
     "watch": set[str](),
     "ready": {"release"},
+    "logs": {"agent", "run", "component", "cursor", "limit"},
 }
 
 
@@ -69,7 +71,7 @@ class Ready:
     """Is the live release startable?"""
 
 
-Request = Union[Start, Stop, Remove, List, Watch, Ready]  # noqa: UP007 - evaluated at run time, by Python 3.10 too
+Request = Union[Start, Stop, Remove, List, Watch, Ready, Ask]  # noqa: UP007 - evaluated at run time, by Python 3.10 too
 
 
 def parse(message: Message, blob: bytes) -> Request:
@@ -87,6 +89,8 @@ def parse(message: Message, blob: bytes) -> Request:
         return Stop(run=_run(message), grace=_grace(message.get("grace", 10.0)))
     if verb == "remove":
         return Remove(key=_key(message))
+    if verb == "logs":
+        return _logs(message)
     if verb == "list":
         return List()
     return Watch() if verb == "watch" else Ready()
@@ -98,7 +102,7 @@ def _start(message: Message, blob: bytes) -> Start:
     except UnicodeDecodeError:
         raise _bad("the prompt is not UTF-8") from None
     agent, trigger, release = message.get("agent"), message.get("trigger"), message.get("release")
-    if not isinstance(agent, str) or len(agent) > 63 or not names.AGENT_NAME.fullmatch(agent):
+    if not names.is_agent(agent):
         raise _bad("agent is not an agent's name")
     if not isinstance(trigger, str) or not names.TRIGGER_KIND.fullmatch(trigger):
         raise _bad("trigger is not a kind of trigger")
@@ -108,6 +112,20 @@ def _start(message: Message, blob: bytes) -> Start:
     if secret is not None and not (isinstance(secret, str) and SECRET.fullmatch(secret)):
         raise _bad("secret is not a token")
     return Start(key=_key(message), agent=agent, trigger=trigger, release=release, prompt=blob, secret=secret)
+
+
+def _logs(message: Message) -> Ask:
+    agent, component, cursor, limit = (message.get(name) for name in ("agent", "component", "cursor", "limit"))
+    if agent is not None and not names.is_agent(agent):
+        raise _bad("agent is not an agent's name")
+    if component is not None and component not in COMPONENTS:
+        raise _bad(f"component must be one of {', '.join(COMPONENTS)}")
+    if cursor is not None and not (isinstance(cursor, str) and re.fullmatch(CURSOR, cursor)):
+        raise Refused("bad-cursor", "cursor is not a cursor of the journal")
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST:
+        raise _bad(f"limit is not a whole number from 1 to {MOST}")
+    run = None if message.get("run") is None else _run(message)
+    return Ask(agent=agent, run=run, component=component, cursor=cursor, limit=limit)
 
 
 def _key(message: Message) -> RunKey:

@@ -15,9 +15,11 @@ from alvps import frames
 from alvps.frames import Message
 from alvps.journal import get_logger
 from alvps.launcher import request as requests
+from alvps.launcher.logbook import Journal
 from alvps.launcher.refusal import Refused
 from alvps.launcher.request import Ready, Remove, Request, Start, Stop, Watch
 from alvps.launcher.service import Service
+from alvps.logs.page import Ask
 
 MAX_CONNECTIONS = 256
 GOODBYE = 2.0  # seconds
@@ -65,6 +67,7 @@ class Server:
     def __init__(self, service: Service, peers: Peers) -> None:
         self._service = service
         self._peers = peers
+        self._journal = Journal()
         self._log = get_logger()
         self._connections: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()
@@ -123,7 +126,7 @@ class Server:
             await answering
 
     async def _give_answer(self, asked: Request, writer: asyncio.StreamWriter) -> None:
-        await _send(writer, await self._answer(asked))
+        await _send(writer, *await self._answer(asked))
 
     def _refuse(self, writer: asyncio.StreamWriter) -> Refused | None:
         raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
@@ -135,17 +138,20 @@ class Server:
             return Refused("conflict", f"there are already {MAX_CONNECTIONS} connections", retry=True)
         return None
 
-    async def _answer(self, asked: Request) -> Message:
+    async def _answer(self, asked: Request) -> tuple[Message, bytes]:
         try:
-            return {"ok": True, **await self._do(asked)}
+            if isinstance(asked, Ask):
+                found = await self._journal.read(asked)
+                return {"ok": True, "more": found.more}, found.text
+            return {"ok": True, **await self._do(asked)}, b""
         except Refused as refused:
             self._log.warning(
                 "request refused", verb=type(asked).__name__.lower(), code=refused.code, reason=refused.message
             )
-            return failure(refused)
+            return failure(refused), b""
         except Exception as error:  # noqa: BLE001 - a bug met by one request must not end the others
             self._log.exception("request failed", verb=type(asked).__name__.lower())
-            return failure(Refused("internal", f"the launcher failed: {error!r}"))
+            return failure(Refused("internal", f"the launcher failed: {error!r}")), b""
 
     async def _do(self, asked: Request) -> Message:
         if isinstance(asked, Start):
@@ -206,6 +212,6 @@ async def _receive(reader: asyncio.StreamReader) -> tuple[Message, bytes] | None
     return message, await reader.readexactly(blob_length)
 
 
-async def _send(writer: asyncio.StreamWriter, message: Message) -> None:
-    writer.write(frames.pack(message))
+async def _send(writer: asyncio.StreamWriter, message: Message, blob: bytes = b"") -> None:
+    writer.write(frames.pack(message, blob))
     await writer.drain()

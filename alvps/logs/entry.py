@@ -7,6 +7,7 @@ null when it was left out, and an array of those when the field occurs more than
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -131,12 +132,18 @@ def _structured(text: str) -> dict[str, JSON] | None:
     if not text.lstrip().startswith("{") or '"_log"' not in text:
         return None
     try:
-        said = json.loads(text)
+        said = json.loads(text, parse_constant=str, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or said.pop("_log", None) is not True or "msg" not in said:
         return None
     return said
+
+
+def _finite(digits: str) -> float | str:
+    """A number, or what JSON has no number for as it was written: it must be possible to write it as JSON again."""
+    number = float(digits)
+    return number if math.isfinite(number) else digits
 
 
 def _component(values: dict[str, str]) -> str:

@@ -59,6 +59,11 @@ class Joiner:
             del self._unfinished[piece.stream]
             yield held.entry()
 
+    @property
+    def holds(self) -> bool:
+        """Is there a line whose end has not come?"""
+        return bool(self._unfinished)
+
     def wait(self, now: float) -> float | None:
         """Seconds until something is overdue; None when nothing is held."""
         return min((max(0.0, held.due - now) for held in self._unfinished.values()), default=None)

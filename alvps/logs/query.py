@@ -17,7 +17,8 @@ from alvps.logs.since import host_time
 
 # systemd's own SD_MESSAGE_JOURNAL_DROPPED: "Suppressed N messages from docker.service". A gap must be seen.
 _DROPPED = "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
-_UNITS = ("action-llama.service", "action-llama-launcher.service", "action-llama.socket", "action-llama-runs.socket")
+_SOCKETS = ("action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket")
+_UNITS = ("action-llama.service", "action-llama-launcher.service", *_SOCKETS)
 _POLL = 0.008  # seconds between two looks at the journal while somebody follows it
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _RUN = re.compile(r"[a-z0-9]{1,40}")
@@ -58,7 +59,7 @@ class Query:
 
 def history_argv(query: Query) -> list[str]:
     """The lines that are there now."""
-    argv = _start()
+    argv = start()
     if query.lines is not None:
         argv.append(f"--lines={query.lines}")
     if query.since is not None:
@@ -72,19 +73,19 @@ def rest_argv(query: Query, cursor: str) -> list[str]:
     Not --after-cursor: where the cursor's entry does not match, or has been deleted meanwhile, that leaves out the
     first entry that does (seen with systemd 252).
     """
-    return [*_start(), f"--cursor={cursor}", *matches(query)]
+    return [*start(), f"--cursor={cursor}", *matches(query)]
 
 
 def follow_argv(query: Query, cursor: str | None) -> list[str]:
     """The same and every line to come; None: from the journal's beginning."""
-    otherwise = [*_start(), "--follow", "--no-tail", *([f"--cursor={cursor}"] if cursor else []), *matches(query)]
+    otherwise = [*start(), "--follow", "--no-tail", *([f"--cursor={cursor}"] if cursor else []), *matches(query)]
     ask = {"cursor": cursor, "matches": matches(query), "fields": FIELDS, "poll": _POLL, "otherwise": otherwise}
     return ["python3", "-I", "-c", _follower(), json.dumps(ask)]
 
 
 def newest_argv() -> list[str]:
     """The newest entry of the whole journal."""
-    return [*_start(), "--lines=1"]
+    return [*start(), "--lines=1"]
 
 
 def matches(query: Query) -> list[str]:
@@ -107,6 +108,7 @@ def _follower() -> str:
     return resources.files("alvps.logs").joinpath("follower.py").read_text(encoding="utf-8")
 
 
-def _start() -> list[str]:
-    # --all: without it, JSON output has null for every value over 4096 bytes.
-    return ["journalctl", "--quiet", "--no-pager", "--all", "--output=json", f"--output-fields={','.join(FIELDS)}"]
+def start(*, whole: bool = True) -> list[str]:
+    """The words that each command begins with. Without `whole`, there is null for every value over 4096 bytes."""
+    every = ["--all"] if whole else []
+    return ["journalctl", "--quiet", "--no-pager", *every, "--output=json", f"--output-fields={','.join(FIELDS)}"]

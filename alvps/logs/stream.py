@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from alvps.errors import AlError, HostUnreachable
 from alvps.logs.entry import Entry, Piece, parse
 from alvps.logs.join import Joiner
 from alvps.logs.query import Query, follow_argv, history_argv, newest_argv, rest_argv
-from alvps.ssh import Channel, Connection
+
+if TYPE_CHECKING:
+    from alvps.ssh import Channel, Connection  # the host reads its journal without
 
 DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before each attempt to connect again; the last one repeats
 GIVE_UP = 900.0  # seconds without a connection

@@ -185,6 +185,7 @@ def failure(message: frames.Message) -> AlError:
         "other-project": UsageError,
         "credentials-missing": CredentialsMissing,
         "no-daemon": AlError,
+        "units": AlError,
     }
     kind = kinds.get(str(message.get("code")), PushFailed)
     return kind(

@@ -13,6 +13,7 @@ from alvps.ssh.target import Passphrase, Result, Target, Timeouts
 from alvps.ssh.way import Way
 
 if TYPE_CHECKING:
+    import paramiko
     from typing_extensions import Self
 
     from alvps.ssh.hop import Hop
@@ -52,6 +53,15 @@ class Connection:
         """
         # The far side's sshd hands one line to the login shell: the only place where one is made.
         return self._target.execute(shlex.join(argv))
+
+    def dial(self, address: tuple[str, int]) -> paramiko.Channel:
+        """A connection from the host to that address. Raises AlError if the host cannot make it, HostUnreachable."""
+        return self._target.dial(address)
+
+    @property
+    def lost(self) -> str | None:
+        """Why the connection has ended; None while it has not."""
+        return self._target.ended
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None) -> Result:
         """Run a command to its end. Of its standard error the last 64 KiB are kept.

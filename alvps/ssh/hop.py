@@ -100,6 +100,24 @@ class Hop:
             raise unreachable("channel open", self.settings, _words(error)) from error
         return Channel(channel, self.lost, line)
 
+    def dial(self, address: tuple[str, int]) -> paramiko.Channel:
+        """A connection from this hop to an address. Raises AlError if it cannot make it, HostUnreachable."""
+        try:
+            channel = self.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0))
+        except _PARAMIKO_ERRORS as error:
+            if not self.transport.is_active():
+                raise self.lost() from error
+            raise AlError(
+                f"{self.settings.label} cannot connect to {address[0]}:{address[1]}: {_words(error)}"
+            ) from error
+        channel.al_sending = Sending(channel)  # type: ignore[attr-defined]  # found there when the host closes it
+        return channel
+
+    @property
+    def ended(self) -> str | None:
+        """Why the connection ended; None while it has not."""
+        return None if self.transport.is_active() else self.transport.died_of or "the connection was cut"
+
     def lost(self) -> HostUnreachable:
         """The error for a connection that ended by itself."""
         why = self.transport.died_of or "the connection was cut"

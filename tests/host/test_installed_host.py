@@ -7,8 +7,9 @@ import json
 import pytest
 from testinfra.host import Host
 
-UNITS = ("action-llama.socket", "action-llama-runs.socket", "action-llama.service", "action-llama-launcher.service")
-DOORS = ("control", "runs", "public")
+SOCKETS = ("action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket")
+UNITS = (*SOCKETS, "action-llama.service", "action-llama-launcher.service")
+DOORS = ("control", "runs", "public", "dashboard")
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -96,6 +97,16 @@ def test_public_listener_is_on_loopback_only(host: Host) -> None:
     assert host.socket("tcp://127.0.0.1:8080").is_listening
     assert not host.socket("tcp://0.0.0.0:8080").is_listening
     assert json.loads(host.check_output("curl -sf http://127.0.0.1:8080/health")) == {"status": "ok"}
+
+
+def test_dashboard_is_on_loopback_only_and_wants_a_login(host: Host) -> None:
+    assert host.socket("tcp://127.0.0.1:8081").is_listening
+    assert not host.socket("tcp://0.0.0.0:8081").is_listening
+    status = "curl -so /dev/null -w '%{http_code} %{redirect_url}' http://127.0.0.1:8081"
+    assert host.check_output(f"{status}/status") == "401 "
+    assert host.check_output(f"{status}/") == "303 http://127.0.0.1:8081/login"
+    assert host.check_output(f"{status}/login") == "200 "
+    assert host.check_output(f"{status}/status -H 'Host: evil.example'") == "403 "
 
 
 def test_public_listener_says_whether_it_is_ready(host: Host) -> None:

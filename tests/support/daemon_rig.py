@@ -74,15 +74,17 @@ def rows(host: Path, query: str, *values: object) -> list[dict[str, Any]]:
 def options(host: Path) -> Options:
     for name in ("state", "run"):
         (host / name).mkdir(exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as probe, socket.socket() as other:
+        for one in (probe, other):
+            one.bind(("127.0.0.1", 0))
+        port, dashboard = (one.getsockname()[1] for one in (probe, other))
     return Options(
         root=host / "root",
         state=host / "state",
         run=host / "run",
         launcher=host / "launcher.sock",
         listen=("127.0.0.1", port),
+        dashboard=("127.0.0.1", dashboard),
     )
 
 

@@ -19,9 +19,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alvps import frames
+from alvps.launcher import request
+from alvps.launcher.logbook import Journal
+from alvps.launcher.refusal import Refused
+from alvps.logs.page import Ask
 
 
 class FakeLauncher:
@@ -99,12 +103,12 @@ class FakeLauncher:
                 message = frames.parse_json(await reader.readexactly(lengths[0]))
                 blob = await reader.readexactly(lengths[1])
                 verb = message["verb"]
-                if verb not in ("start", "stop", "remove", "list", "watch", "ready"):
+                if verb not in ("start", "stop", "remove", "list", "watch", "ready", "logs"):
                     raise AssertionError(f"unknown verb {verb}")
                 self.asked[verb] += 1
                 answer = await getattr(self, f"do_{verb}")(message, blob, writer)
                 if answer is not None:
-                    writer.write(frames.pack(answer))
+                    writer.write(frames.pack(answer, answer.pop("blob", b"")))
                     await writer.drain()
                     if verb == "watch" and not answer["ok"]:
                         return
@@ -236,6 +240,14 @@ class FakeLauncher:
             "docker": self.docker,
             "missing": behaviour.get("missing", []),
         }
+
+    async def do_logs(self, message: dict[str, Any], _blob: bytes, _writer: Any) -> dict[str, Any]:
+        """The real thing, with the journal that a test put into the folder."""
+        try:
+            found = await Journal(str(self.folder / "journalctl")).read(cast("Ask", request.parse(message, b"")))
+        except Refused as refused:
+            return refusal(refused.code, refused.message, retry=refused.retry)
+        return {"ok": True, "more": found.more, "blob": found.text}
 
     # What tests do to it
 

@@ -35,7 +35,7 @@ state, root = {state!r}, {root!r}
 with open(state + "/calls", "a") as calls: calls.write(json.dumps(["systemctl", *sys.argv[1:]]) + "\\n")
 words = [word for word in sys.argv[1:] if not word.startswith("-")]
 verb = words[0]
-if verb == "restart" and "action-llama.service" in words:
+if verb in ("restart", "start") and "action-llama.service" in words:
     name = os.path.basename(os.readlink(root + "/current"))
     bad = open(state + "/bad").read().split() if os.path.exists(state + "/bad") else []
     if name in bad or "all" in bad or ("new" in bad and name != open(state + "/good").read().strip()):

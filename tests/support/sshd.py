@@ -151,6 +151,10 @@ class Proxy:
         self._flowing.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def lead_to(self, port: int) -> None:
+        """New connections go to another port from now on."""
+        self._port = port
+
     def freeze(self) -> None:
         self._flowing.clear()
 
@@ -177,7 +181,11 @@ class Proxy:
             except OSError:
                 return
             self.connections += 1
-            server = socket.create_connection(("127.0.0.1", self._port))
+            try:
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except ConnectionRefusedError:  # which the client sees as its connection's end
+                client.close()
+                continue
             for sock in (client, server):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += [client, server]

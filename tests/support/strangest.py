@@ -34,7 +34,13 @@ Answers = dict[str, set[int]]  # the statuses with which each operation ("GET /s
 
 
 async def attack(
-    folder: Path, document: dict[str, Any], port: int, *, token: str | None = None, examples: int = 50
+    folder: Path,
+    document: dict[str, Any],
+    port: int,
+    *,
+    token: str | None = None,
+    headers: tuple[str, ...] = (),
+    examples: int = 50,
 ) -> Answers:
     """Send everything; fails with what Schemathesis prints. In `folder` is what it needs, on the port the gateway."""
     file = folder / "openapi.json"
@@ -46,6 +52,7 @@ async def attack(
         *("--report", "har", "--report-har-path", str(folder / "all.har")),
         *("--no-color", "--continue-on-failure", "--suppress-health-check", "all", "--request-timeout", "20"),
         *(("--header", f"Authorization: Bearer {token}") if token else ()),
+        *(word for line in headers for word in ("--header", line)),
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith("SCHEMATHESIS_")},
         stdout=asyncio.subprocess.PIPE,

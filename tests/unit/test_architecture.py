@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from alvps.push.code_tree import code_tree
+
 PACKAGE = Path(__file__).parent.parent.parent / "alvps"
 
 # A room may import from itself, from the files every room may use, and from these.
@@ -22,9 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "journal": set(),
     "notify": set(),
     "store": set(),
-    "gateway": {"daemon", "store", "project", "webhooks", "journal"},
-    "daemon": {"store", "project", "schedule", "prompt", "credentials", "webhooks", "journal", "notify"},
-    "launcher": {"project", "credentials", "journal", "notify"},
+    "gateway": {"daemon", "store", "project", "webhooks", "logs", "journal"},
+    "daemon": {"store", "project", "schedule", "prompt", "credentials", "webhooks", "logs", "journal", "notify"},
+    "launcher": {"project", "credentials", "logs", "journal", "notify"},
     "agent": set(),
     "session": {"agent"},  # alvps/agent/session: in a run's container, with an environment of its own
     "host": set(),
@@ -120,6 +122,19 @@ def test_laptops_paths_import_lazily(argv: list[str], forbidden: set[str]) -> No
     )
     loaded = set(done.stdout.rsplit("MODULES", 1)[1].split())
     assert not loaded & forbidden
+
+
+def test_what_travels_to_a_host_is_enough_there(tmp_path: Path) -> None:
+    for name, path in code_tree().files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(path.read_bytes())
+    program = (
+        "import sys; sys.path[:0] = [sys.argv[1]]\n"
+        "import alvps.daemon.main, alvps.launcher.process, alvps.host.main\n"
+        "assert alvps.__path__[0].startswith(sys.argv[1])\n"
+        "assert not {'paramiko', 'fabric', 'click'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", program, str(tmp_path)], check=True, timeout=60)
 
 
 def test_no_shell_strings_anywhere() -> None:

@@ -47,6 +47,11 @@ def processes() -> int:
     return sum(path.name.isdigit() and path.stat().st_uid != own for path in pathlib.Path("/proc").iterdir())
 
 
+def read_the_journal() -> None:
+    for path in pathlib.Path("/var/log/journal").glob("*/system.journal"):
+        path.open("rb").close()
+
+
 def mounts() -> list[list[str]]:
     """Mount point and options of each mount, innermost last (proc_pid_mountinfo(5))."""
     lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
@@ -57,6 +62,7 @@ state = os.environ["STATE_DIRECTORY"]
 results = {
     "docker": attempt(lambda: connect("/run/docker.sock")),
     "launcher": attempt(lambda: connect("/run/action-llama-launcher/launcher.sock")),
+    "journal": attempt(read_the_journal),
     "credentials": attempt(lambda: list(pathlib.Path("/var/lib/action-llama-launcher/credentials").iterdir())),
     "history": attempt(lambda: list(pathlib.Path("/var/lib/action-llama").iterdir())),
     "own state": attempt(lambda: pathlib.Path(state, "probe").touch()),

@@ -35,7 +35,7 @@ threading.Thread(target=feed, daemon=True).start()
 notify("READY=1")
 if "LISTEN_FDS" in os.environ:
     names = os.environ["LISTEN_FDNAMES"].split(":")
-    assert sorted(names) == ["public", "runs"]
+    assert sorted(names) == ["dashboard", "public", "runs"]
     listener = socket.socket(fileno=3 + names.index("public"))
     # What was accepted is answered, whenever the signal comes; the rest stays in the queue.
     while told not in select.select([listener, told], [], [])[0]:

@@ -18,7 +18,7 @@ from tests.host.provision.conftest import Machine
 pytestmark = pytest.mark.host
 
 DAEMON, LAUNCHER, SOCKET = "action-llama.service", "action-llama-launcher.service", "action-llama.socket"
-RUNS_SOCKET = "action-llama-runs.socket"
+RUNS_SOCKET, DASHBOARD_SOCKET = "action-llama-runs.socket", "action-llama-dashboard.socket"
 HERE = Path(__file__).parent
 INSTALL = """
 cd /opt/action-llama
@@ -30,12 +30,12 @@ touch code/stub/alvps/__init__.py
 cp /root/stub.py code/stub/alvps/daemon/__main__.py
 cp /root/stub.py code/stub/alvps/launcher/__main__.py
 systemctl daemon-reload
-systemctl enable -q --now action-llama.socket action-llama-runs.socket
+systemctl enable -q --now action-llama.socket action-llama-runs.socket action-llama-dashboard.socket
 systemctl enable -q --now action-llama-launcher.service action-llama.service
 """
 REMOVE = """
 systemctl disable -q --now action-llama.service action-llama-launcher.service
-systemctl disable -q --now action-llama.socket action-llama-runs.socket
+systemctl disable -q --now action-llama.socket action-llama-runs.socket action-llama-dashboard.socket
 rm -rf /etc/systemd/system/action-llama.s* /etc/systemd/system/action-llama-*.s*
 rm -rf /opt/action-llama/current /opt/action-llama/code/* /opt/action-llama/releases/*
 rm -rf /var/lib/action-llama/* /root/stub.py /root/probe.py
@@ -53,7 +53,7 @@ def pid(machine: Machine, unit: str) -> int:
 
 @pytest.fixture(scope="module")
 def units(machine: Machine) -> Iterator[Machine]:
-    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET):
+    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET):
         put(machine, f"/etc/systemd/system/{name}", resource("systemd", name).read_text())
     put(machine, "/root/stub.py", (HERE / "stub.py").read_text())
     put(machine, "/root/probe.py", (HERE / "probe.py").read_text())
@@ -72,7 +72,9 @@ def drop_in(units: Machine) -> Iterator[Machine]:
 
 def test_systemd_has_nothing_to_remark_on_them(units: Machine) -> None:
     done = units.run(
-        "systemd-analyze", "verify", *(f"/etc/systemd/system/{name}" for name in (SOCKET, DAEMON, LAUNCHER))
+        "systemd-analyze",
+        "verify",
+        *(f"/etc/systemd/system/{name}" for name in (SOCKET, DASHBOARD_SOCKET, DAEMON, LAUNCHER)),
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ignored = units.sh(
@@ -103,7 +105,7 @@ def test_every_directive_has_its_reason_in_the_file() -> None:
         "WantedBy",
     }
     plain |= {"TimeoutStartSec", "TimeoutStopSec", "TasksMax", "LimitNOFILE", "LogExtraFields", "MemoryMax"}
-    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET):
+    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET):
         explained = False
         for line in resource("systemd", name).read_text().splitlines():
             if line.startswith("#"):
@@ -180,6 +182,7 @@ def test_what_the_daemon_can_do(units: Machine) -> None:
         units.sh("systemctl stop probe-launcher; rm -f /run/action-llama-launcher/launcher.sock")
     expected = COMMON | {
         "docker": NOT_THERE,
+        "journal": {"PermissionError"},
         "launcher": {"ok"},
         "credentials": NOT_THERE,
         "history": {"ok"},
@@ -193,6 +196,7 @@ def test_what_the_daemon_can_do(units: Machine) -> None:
 def test_what_the_launcher_can_do(units: Machine) -> None:
     can = probe(units, LAUNCHER)
     expected = COMMON | {"docker": {"ok"}, "credentials": {"ok"}, "history": NOT_THERE, "inet": {"OSError 97"}}
+    expected |= {"journal": {"ok"}}
     assert {what: can[what] for what in expected if can[what] not in expected[what]} == {}
     assert can["others' processes"] == 0
     assert writable(can) == {"/run/al-probe", "/tmp", "/var/lib/action-llama-launcher", "/var/tmp"}
@@ -330,8 +334,9 @@ def test_without_a_release_nothing_else_breaks(drop_in: Machine) -> None:
 _CONNECT = "import socket; socket.create_connection(('127.0.0.1', 8080), timeout=5).close()"
 
 
-def test_the_listener_is_not_reachable_from_outside(units: Machine) -> None:
-    shown = units.sh("ss -Hltn sport = :8080").split()
-    assert shown[3] == "127.0.0.1:8080"
+@pytest.mark.parametrize("port", [8080, 8081])
+def test_the_listeners_are_not_reachable_from_outside(units: Machine, port: int) -> None:
+    shown = units.sh(f"ss -Hltn sport = :{port}").split()
+    assert shown[3] == f"127.0.0.1:{port}"
     with pytest.raises((TimeoutError, ConnectionRefusedError)):
-        socket.create_connection((units.address, 8080), timeout=1)
+        socket.create_connection((units.address, port), timeout=1)

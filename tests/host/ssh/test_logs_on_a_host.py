@@ -161,3 +161,29 @@ def test_lines_come_at_once(vps: Vps, to_host: Callable[[], Connection], name: s
     reader.join(30)
     close(entries)
     assert sorted(delays)[len(delays) // 2] < 0.1
+
+
+def test_the_daemon_gives_the_log_in_pages_and_may_not_read_the_journal(installed: Vps, name: str) -> None:
+    write(installed, name, [f"line{number:03d}" for number in range(30)])
+    write(installed, "logs-other", ["other"])
+    page = installed.control(f"/logs?agent={name}&limit=10")
+    assert [line["text"] for line in page["lines"]] == [f"line{number:03d}" for number in range(20, 30)]
+    write(installed, name, [f"line{number:03d}" for number in range(30, 47)])
+    found: list[str] = []
+    while True:
+        page = installed.control(f"/logs?agent={name}&limit=5&cursor={page['cursor']}")
+        if not page["lines"]:
+            break
+        found += [line["text"] for line in page["lines"]]
+    assert found == [f"line{number:03d}" for number in range(30, 47)]
+    assert page["more"] is False
+    everything = installed.control("/logs?limit=1000")["lines"]
+    assert {"daemon", "launcher"} <= {line["component"] for line in everything} <= {"agent", "daemon", "launcher"}
+    assert "limit" in installed.control("/logs?limit=no")["error"]
+    groups = {
+        account: installed.sh(f"id -nG {account}").split() for account in ("action-llama", "action-llama-launcher")
+    }
+    assert not {"systemd-journal", "adm"} & set(groups["action-llama"])
+    pid = installed.sh("systemctl show -P MainPID action-llama")
+    gids = installed.sh(f"sed -n 's/^Groups://p' /proc/{pid}/status").split()
+    assert installed.sh("getent group systemd-journal | cut -d: -f3") not in gids

@@ -296,3 +296,22 @@ def activated(host: Path, listener: socket.socket) -> Process:
     )
     names = {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "public"}
     return Process(host, starter=(starter, listener.fileno()), **names)
+
+
+def test_stop_answers_and_ends_the_daemon_as_a_signal_does(tmp_path: Path) -> None:
+    release(tmp_path, 1, {"dev": "manual = true"})
+    behave(tmp_path, dev={"seconds": 100})
+
+    async def scenario() -> None:
+        async with FakeLauncher(tmp_path) as launcher:
+            async with running(tmp_path) as daemon:
+                run = await daemon.start("dev")
+                await until(lambda: launcher.containers)
+                assert await ask(tmp_path, "POST", "/stop") == (202, {"stopping": True, "running": 1})
+                assert await asyncio.wait_for(asyncio.shield(daemon.task), 20) == 0
+            assert [item["state"] for item in launcher.containers.values()] == ["running"]
+            async with running(tmp_path) as daemon:
+                launcher.end_now(run)
+                assert (await daemon.end_of(run))["state"] == "completed"
+
+    asyncio.run(scenario())

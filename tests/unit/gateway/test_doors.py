@@ -18,12 +18,15 @@ from sanic import Sanic
 from alvps.daemon import gateway_secrets, secrets
 from alvps.gateway.openapi import DoorName, document, template
 from tests.support.daemon_rig import Guest, Running, behave, exchange, guest, release, rows, running, until
+from tests.support.dashboard import dashboard_of, fetch, login, raw_fetch
 from tests.support.fake_launcher import FakeLauncher
 from tests.support.webhooks import TYPES, config, port_of, secret_of, store_secret, trigger
 
-DOORS: tuple[DoorName, ...] = ("control", "runs", "public")
+DOORS: tuple[DoorName, ...] = ("control", "runs", "public", "dashboard")
 # What everybody is told. Another route is in one of these sets, or it refuses whoever does not say who he is.
 OPEN_TO_RUNS = {("GET", "/health")}
+OPEN_TO_BROWSERS = {("GET", "/login"), ("POST", "/login"), ("GET", "/open/{name}")}
+PAGES = {("GET", "/")}  # which lead to the one that logs in
 OPEN_TO_THE_WORLD = {("GET", "/health"), ("GET", "/ready")}
 BODIES = (b"", b"{}", b"{", b'{"agent": "dev"}', b"x" * 100_000)  # whatever it is, it is not looked at
 Routes = set[tuple[str, str]]
@@ -101,8 +104,10 @@ def test_every_route_is_in_the_document(host: Path) -> None:
 
 def test_the_sockets_are_open_to_whom_they_are_meant_for(host: Path) -> None:
     async def scenario() -> None:
-        async with open_host(host):
+        async with open_host(host) as (daemon, _):
+            await login(daemon)
             modes = {path.name: path.stat().st_mode for path in (host / "run").iterdir()}
+            assert stat.S_IMODE(modes.pop("sessions.json")) == 0o600
             assert {name: stat.S_IMODE(mode) for name, mode in modes.items()} == {
                 "control.sock": 0o600,
                 "runs.sock": 0o666,  # of all accounts in all containers; each request has a token
@@ -177,6 +182,9 @@ def test_the_control_api_is_behind_its_own_door_alone(host: Path) -> None:
             # What has the same name there is another thing, and that is known of each.
             assert routes("control") & routes("public") == {("GET", "/ready")}
             assert routes("control") & routes("runs") == {("GET", "/locks")}
+            # And the dashboard has none of what only comes through SSH.
+            only = {("POST", "/tickets"), ("POST", "/reload"), ("POST", "/backup")}
+            assert routes("control") - routes("dashboard") == only
             assert everything(host) == before
 
     asyncio.run(scenario())
@@ -194,6 +202,90 @@ def test_strangers_are_refused_on_every_public_route(host: Path) -> None:
                         status = await asked_by_a_stranger(port_of(daemon), method, filled(path, name), raw)
                         # 429: this stranger has failed too often by now.
                         assert status in {401, 404, 405, 429}, (method, path, name)
+            assert everything(host) == before
+
+    asyncio.run(scenario())
+
+
+def headers_of(port: int, **more: str) -> dict[str, str]:
+    """What a browser sends of itself from the dashboard's page."""
+    own = {"host": f"127.0.0.1:{port}", "origin": f"http://127.0.0.1:{port}", "sec-fetch-site": "same-origin"}
+    return own | {name.replace("_", "-"): value for name, value in more.items()}
+
+
+def test_every_route_of_the_dashboard_wants_a_session(host: Path) -> None:
+    async def scenario() -> None:
+        async with open_host(host) as (daemon, _):
+            port, good = dashboard_of(daemon), await login(daemon)
+            ended = await login(daemon)
+            assert (await fetch(port, "POST", "/logout", cookie=ended)).status == 200
+            before = await settled(host)
+            asked = routes("dashboard") - OPEN_TO_BROWSERS
+            assert len(asked) == len(routes("dashboard")) - 3
+            name, value = good.split("=")
+            bad = [None, "", f"{name}=", f"{name}=x", f"{name}={value[:-1]}", ended, f"al_session={value}", f"x{good}"]
+            for method, path in asked:
+                in_the_query = f"{filled(path)}?{good}"  # which is no place for it
+                for raw in BODIES:
+                    for cookie in bad:
+                        got = await fetch(port, method, in_the_query, cookie=cookie, body=raw)
+                        if (method, path) in PAGES:
+                            assert (got.status, got.headers["location"]) == (303, "/login")
+                        else:
+                            assert got.status == 401, (method, path, cookie, got)
+            assert everything(host) == before
+
+    asyncio.run(scenario())
+
+
+def test_every_route_of_the_dashboard_wants_a_name_of_this_machine(host: Path) -> None:
+    async def scenario() -> None:
+        async with open_host(host) as (daemon, _):
+            port, cookie = dashboard_of(daemon), await login(daemon)
+            before = await settled(host)
+            for method, path in routes("dashboard"):
+                for name in (
+                    "evil.example",
+                    f"evil.example:{port}",
+                    "127.0.0.1.evil.example",
+                    "",
+                    "localhost.",
+                    "10.0.0.1",
+                ):
+                    headers = headers_of(port, host=name, origin=f"http://{name}")
+                    got = await fetch(port, method, filled(path), cookie=cookie, headers=headers)
+                    assert got.status == 403, (method, path, name, got)
+                twice = f"{method} {filled(path)} HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n"
+                assert (await raw_fetch(port, twice.encode())).status in {400, 403}
+            assert everything(host) == before
+
+    asyncio.run(scenario())
+
+
+def test_no_other_page_can_change_anything_nor_read_data(host: Path) -> None:
+    async def scenario() -> None:
+        async with open_host(host) as (daemon, _):
+            port, cookie = dashboard_of(daemon), await login(daemon)
+            before = await settled(host)
+            others = [
+                {"origin": "http://evil.example"},
+                {"origin": "null"},
+                {"origin": f"http://127.0.0.1:{port + 1}"},  # of the same site, with our cookie
+                {"origin": f"https://127.0.0.1:{port}"},
+                {"origin": f"http://localhost:{port}"},
+                {"sec_fetch_site": "same-site"},
+                {"sec_fetch_site": "cross-site"},
+                {"sec_fetch_site": "none"},
+            ]
+            for method, path in routes("dashboard"):
+                for other in others:
+                    got = await fetch(port, method, filled(path), cookie=cookie, headers=headers_of(port, **other))
+                    reads = other.get("sec_fetch_site") in {"same-site", "cross-site"} and path not in {"/", "/login"}
+                    if method == "POST" or reads:
+                        assert got.status == 403, (path, other, got)
+                if method == "POST":  # neither of the two
+                    got = await fetch(port, method, filled(path), cookie=cookie, headers={"host": f"127.0.0.1:{port}"})
+                    assert got.status == 403, (path, got)
             assert everything(host) == before
 
     asyncio.run(scenario())

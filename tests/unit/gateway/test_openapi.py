@@ -14,10 +14,14 @@ from unittest import mock
 import pytest
 
 from alvps.daemon import gateway_secrets, views
+from alvps.daemon.operator import Operator
 from alvps.daemon.waiters import Waiters
+from alvps.gateway import static
 from alvps.store import backup, runs
 from alvps.store.backup import BackupFailed
 from tests.support.daemon_rig import Running, ask, behave, guest, release, running
+from tests.support.dashboard import dashboard_of, login
+from tests.support.fake_journal import FakeJournal
 from tests.support.fake_launcher import FakeLauncher
 from tests.support.strangest import Answers, attack, bridge
 from tests.support.webhooks import config, deliver, payload, port_of, secret_of, store_secret, trigger
@@ -37,6 +41,7 @@ def host(tmp_path: Path) -> Path:
     store_secret(host, "github", secret_of("github"))
     # Runs that are asked to stop go on: their tokens are to stay good.
     behave(host, dev={"seconds": 1000, "seconds_on_stop": 1000}, _all={"seconds": 0.01})
+    FakeJournal(host).add("daemon started", AL_COMPONENT="daemon")
     return host
 
 
@@ -91,6 +96,7 @@ def test_the_control_api(host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         return copy_really(source, target)
 
     monkeypatch.setattr(backup, "copy", copy_inside)
+    monkeypatch.setattr(Operator, "stop", lambda _: 0)  # or the requests after it had nobody to answer them
 
     async def scenario() -> None:
         async with whole(host) as daemon, bridge(host / "run" / "control.sock") as port:
@@ -107,6 +113,39 @@ def test_the_control_api(host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
                 release=[live],
             )
             assert all_succeeded(document, await attack(tmp_path, document, port))
+
+    asyncio.run(scenario())
+
+
+def test_what_the_dashboard_may_ask(host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Operator, "stop", lambda _: 0)
+
+    async def scenario() -> None:
+        async with whole(host) as daemon:
+            run = await daemon.start("dev")
+            delivery = await deliver(port_of(daemon), "github", json.dumps(payload("github")).encode())
+            port, cookie = dashboard_of(daemon), await login(daemon)
+            ticket = (await daemon.ask("POST", "/tickets"))["ticket"]
+            document = await served(
+                host,
+                "dashboard",
+                run=[run],
+                delivery=[delivery.headers["al-delivery"]],
+                agent=["dev"],
+                name=["dev"],
+                ticket=[ticket],
+            )
+            for path, name in (("/assets/{name}", "dashboard.js"), ("/open/{name}", "login.js")):
+                parameter = document["paths"][path]["get"]["parameters"][0]
+                parameter["examples"] = {"file": {"value": static.hashed(name)}}
+            # These have tests of their own: the one ends the session, and the other does not end.
+            del document["paths"]["/logout"], document["paths"]["/events"]
+            # The cookie is in each request; what happens without is in test_doors.
+            for operation in (found for operations in document["paths"].values() for found in operations.values()):
+                operation.pop("security", None)
+            headers = (f"Cookie: {cookie}", f"Origin: http://127.0.0.1:{port}")
+            answers = await attack(tmp_path, document, port, headers=headers)
+            assert all_succeeded(document, answers)
 
     asyncio.run(scenario())
 

@@ -38,8 +38,9 @@ def test_everything_of_the_product_and_gaps() -> None:
         "AL_COMPONENT=agent", "AL_COMPONENT=daemon", "AL_COMPONENT=launcher",
         "+", "_SYSTEMD_UNIT=action-llama.service", "_SYSTEMD_UNIT=action-llama-launcher.service",
         "_SYSTEMD_UNIT=action-llama.socket", "_SYSTEMD_UNIT=action-llama-runs.socket",
+        "_SYSTEMD_UNIT=action-llama-dashboard.socket",
         "+", "UNIT=action-llama.service", "UNIT=action-llama-launcher.service", "UNIT=action-llama.socket",
-        "UNIT=action-llama-runs.socket",
+        "UNIT=action-llama-runs.socket", "UNIT=action-llama-dashboard.socket",
         "+", "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e",
     ]  # fmt: skip
 

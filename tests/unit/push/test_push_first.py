@@ -390,7 +390,7 @@ def test_the_real_code_tree_has_what_the_host_needs_and_no_more() -> None:
     assert {"alvps/__init__.py", "alvps/frames.py", "alvps/host/main.py", "alvps/data/host-requirements.txt"} <= names
     assert "alvps/data/docker/agent/Dockerfile" in names
     rooms = {name.split("/")[1] for name in names if name.count("/") > 1}
-    assert not rooms & {"cli", "push", "ssh", "provision", "logs"}
+    assert not rooms & {"cli", "push", "ssh", "provision"}
     assert not [name for name in names if "__pycache__" in name or name.startswith("alvps/data/cloud-init")]
 
 

@@ -1,0 +1,99 @@
+"""`al dashboard`: the host's dashboard in a browser on this machine, through SSH."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from alvps.cli.options import environment_option, json_option, project_option
+
+if TYPE_CHECKING:
+    import socket
+
+    from alvps.ssh import Connection
+
+PORT = 8081  # on the host, and here if it is free
+THERE = ("127.0.0.1", PORT)
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help=f"The port on this machine (default: {PORT}, or a free one)."
+)
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@project_option
+@environment_option
+@json_option
+def command(*, port: int | None, no_browser: bool, project: Path, env_name: str | None, as_json: bool) -> None:
+    """Open the host's dashboard in a browser: agents, runs, webhooks and logs as they happen.
+
+    Nothing of it is open to the network: it is reached through SSH for as long as this command runs (until Ctrl-C), and
+    the address that it prints is good for one login within a minute. A cut connection is made anew.
+    """
+    from alvps.cli.host import connect_to, control
+    from alvps.cli.terminal import style
+    from alvps.project.environments import resolve
+    from alvps.push.session import HostSession
+    from alvps.ssh.forward import forward
+
+    environment = resolve(project, env_name)
+    connection = connect_to(environment)
+    try:
+        with HostSession(connection) as session:
+            ticket = control(session, "POST", "/tickets")["ticket"]
+        _try(connection)
+        with _listener(port) as listener:
+            here = listener.getsockname()[1]
+            address = f"http://127.0.0.1:{here}/#{ticket}"
+            click.echo(json.dumps({"address": address, "port": here}) if as_json else f"{environment.name}: {address}")
+            sys.stdout.flush()
+            if not no_browser:
+                _open(address)
+
+            def lost(reason: str) -> None:
+                click.echo(style(f"connection lost ({reason}), connecting again", "yellow"), err=True)
+
+            def back() -> None:
+                click.echo(style("connected again", "green"), err=True)
+
+            forward(connection, listener, THERE, lambda: connect_to(environment), on_lost=lost, on_back=back)
+    finally:
+        connection.close()
+
+
+def _try(connection: Connection) -> None:
+    """Find out whether the host lets us through, rather than have a browser find out. Raises AlError."""
+    from alvps.errors import AlError, HostUnreachable
+
+    try:
+        connection.dial(THERE).close()
+    except HostUnreachable:
+        raise
+    except AlError as error:
+        hint = "its sshd must have AllowTcpForwarding, and action-llama-dashboard.socket must be active"
+        raise AlError(error.message, hint=hint) from error
+
+
+def _listener(port: int | None) -> socket.socket:
+    from alvps.errors import AlError
+    from alvps.ssh.forward import listen
+
+    if port is not None:
+        return listen(port)
+    try:
+        return listen(PORT)
+    except AlError:
+        return listen(0)
+
+
+def _open(address: str) -> None:
+    """Open a browser where there is a screen; one in the terminal would be in the way."""
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        import webbrowser
+
+        webbrowser.open(address)
