@@ -21,9 +21,10 @@ _MAX_NOISE = 256 << 10
 
 
 class ErrorStream(Protocol):
-    """Standard error of the far side: `so_far` does not wait."""
+    """Standard error of the far side: `so_far` does not wait, `join` does for its end, a few seconds at most."""
 
     def so_far(self) -> bytes: ...
+    def join(self) -> None: ...
 
 
 class Pipe(Protocol):
@@ -59,7 +60,10 @@ class Line:
 
     def open(self, code: str, layout: dict[str, Any], request: frames.Message, blob: bytes) -> None:
         """Start the receiver with its first request. Raises AlError when it cannot run there."""
-        self._write(frames.pack({"code": code, "layout": layout}, frames.pack(request, blob)))
+        try:
+            self._write(frames.pack({"code": code, "layout": layout}, frames.pack(request, blob)))
+        except HostUnreachable as error:  # what was started may have ended without reading, and said why
+            raise self._no_start(b"") from error
         word = self._mark()
         if word.startswith("old"):
             raise AlError(
@@ -150,7 +154,8 @@ class Line:
         try:
             code = self._pipe.wait(5.0)
         except (AlError, OSError, TimeoutError):
-            code = -1
+            return self._lost()
+        self._pipe.stderr.join()
         said = (self._said() + "\n" + noise.decode(errors="replace")).strip()
         if "sudo" in said and "password" in said:
             return AlError(

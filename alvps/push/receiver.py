@@ -27,9 +27,9 @@ def frame():
     head=take(8)
     return json.loads(take(int.from_bytes(head[:4],"big"))),take(int.from_bytes(head[4:],"big"))
 def say(word): os.write(1,b"\\nal-receiver 1 "+word+b"\\n")
+opening,first=frame()
 if sys.version_info<(3,10):
     say(b"old %d.%d"%sys.version_info[:2]);os._exit(69)
-opening,first=frame()
 place="%s/code/%s"%((opening.get("layout") or {}).get("root") or "/opt/action-llama",opening["code"])
 try:
     seen=os.lstat(place+"/manifest")

@@ -83,6 +83,8 @@ class FakeLauncher:
     async def __aexit__(self, *_: object) -> None:
         assert self.server
         self.server.close()
+        for _ in range(5):  # turns of the loop until a connection that was accepted just now is one of ours
+            await asyncio.sleep(0)
         for task in self.tasks:
             task.cancel()
         for writer in list(self.connections):

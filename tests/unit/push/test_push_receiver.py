@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import zipfile
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from alvps.errors import AlError, HostUnreachable
 from alvps.push.code_tree import CodeTree
 from alvps.push.receiver import STUB, bundle, command
 from alvps.push.session import HostSession
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.receiver import FakeHost, LocalConnection, LocalPipe
 
 
 def _works(python: str) -> bool:
@@ -80,6 +81,21 @@ def test_what_can_be_in_the_way_is_named(
 ) -> None:
     with pytest.raises(kind, match=message):
         ask(host, code, LocalConnection(change=lambda _: ["sh", "-c", f"head -c 100 >/dev/null; {script}"]))
+
+
+def test_what_ends_without_reading_is_named_too(host: FakeHost, code: CodeTree) -> None:
+    """sudo that wants a password reads nothing, and has ended before the request could be written."""
+    with pytest.raises(AlError, match="sudo asks for a password"):
+        ask(host, code, Ended(change=lambda _: ["sh", "-c", "echo 'sudo: a password is required' >&2; exit 1"]))
+
+
+class Ended(LocalConnection):
+    """A connection on which a command has ended by the time that one may write to it."""
+
+    def open(self, argv: Sequence[str]) -> LocalPipe:
+        pipe = super().open(argv)
+        pipe.process.wait(10)
+        return pipe
 
 
 def test_a_damaged_bundle_does_not_run(host: FakeHost, code: CodeTree) -> None:
