@@ -66,6 +66,12 @@ class Host:
         self.jumps += 1
         await until(lambda: self.noticed() >= self.jumps, "the daemon's notice", 2 * LOOK_UP)
 
+    def kill(self) -> None:
+        """Kill the daemon, and take away what libfaketime leaves of it in memory."""
+        self.daemon.kill()
+        for name in ("faketime_shm", "sem.faketime_sem"):
+            Path(f"/dev/shm/{name}_{self.daemon.process.pid}").unlink(missing_ok=True)
+
     def noticed(self) -> int:
         return (self.folder / "daemon.log").read_text().count("clock was set")
 
@@ -141,7 +147,7 @@ def test_the_clock_is_set(tmp_path: Path, figures: Figures) -> None:
             assert await lock_of(holder, other, "long")
             states = rows(tmp_path, "SELECT state, attempt FROM runs WHERE agent = 'worker'")
             assert [(row["state"], row["attempt"]) for row in states] == [("running", 1)] * 3
-            host.daemon.kill()
+            host.kill()
             host.clock.set(host.clock.now() + HOUR)
             host.daemon = Process(tmp_path, **host.clock.environ())
             await host.daemon.up()

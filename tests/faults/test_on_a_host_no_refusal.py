@@ -76,7 +76,7 @@ def test_no_webhook_is_refused_by_pushes_and_restarts(
     figures(
         f"{len(seconds):,} deliveries at {found['rate']:.0f}/s through {ROUNDS} pushes"
         f" ({ends[NOT_LIVE]} of them rolled back) and {ROUNDS} restarts:"
-        f" {len(seconds) - len(acknowledged)} refused or not answered with 200 {found['bad'] or ''},"
+        f" {len(seconds) - len(acknowledged)} refused or not answered with 200{found['bad'] or ''},"
         f" {len(acknowledged - set(stored))} of the acknowledged not in the database; answered after"
         f" {seconds[len(seconds) // 2] * 1000:.0f} ms (median), {seconds[len(seconds) * 999 // 1000]:.2f} s (p99.9),"
         f" {seconds[-1]:.2f} s at most"
