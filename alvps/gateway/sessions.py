@@ -25,7 +25,7 @@ KEEP_EACH = 600.0  # seconds by which what is kept may be behind
 
 @dataclass(slots=True)
 class Session:
-    """A login. `until`: by the clock of its Sessions. `ended` is set when it is over, for who listens in it."""
+    """A login. `until`: by the clock of its Sessions. `ended` is set when who listens in it is to stop."""
 
     until: float
     kept: float = 0.0  # what the file has of `until`
@@ -68,7 +68,7 @@ class Sessions:
         """The session of that name, which by this lasts on; None if there is none."""
         key = _hash(name)
         session = self._sessions.get(key)
-        if session is None or self.over(session):
+        if session is None or session.until <= self._clock():
             self.logout(name)
             return None
         session.until = self._clock() + SESSION_FOR
@@ -78,7 +78,7 @@ class Sessions:
         return session
 
     def over(self, session: Session) -> bool:
-        """Whether it has ended, or its time has run out."""
+        """Whether nobody should listen in it any longer."""
         return session.ended.is_set() or session.until <= self._clock()
 
     def logout(self, name: str) -> None:
@@ -89,11 +89,11 @@ class Sessions:
             self._keep()
 
     def close(self) -> None:
-        """The daemon ends: whoever listens is told. What is kept is there when the next one begins."""
+        """The daemon ends: whoever listens is told. Sessions stay good, for the last answers and for the next daemon."""
         self._tickets.clear()
         self._keep()
-        while self._sessions:
-            self._sessions.popitem()[1].ended.set()
+        for session in self._sessions.values():
+            session.ended.set()
 
     def _keep(self) -> None:
         if self._kept:

@@ -72,6 +72,7 @@ def test_whoever_listens_in_a_session_is_told_of_its_end(sessions: Sessions) -> 
     assert sessions.find(names[1])
     sessions.close()
     assert [session.ended.is_set() for session in found if session] == [True, True, True]
+    assert sessions.find(names[1])  # what is asked while the daemon ends is answered, and not with "log in"
 
 
 def test_there_are_only_so_many(sessions: Sessions) -> None:
