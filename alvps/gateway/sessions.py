@@ -89,7 +89,7 @@ class Sessions:
             self._keep()
 
     def close(self) -> None:
-        """The daemon ends: whoever listens is told. Sessions stay good, for its last answers and for the next daemon."""
+        """The daemon ends: whoever listens is told. Sessions stay good, for its last answers and the next one."""
         self._tickets.clear()
         self._keep()
         for session in self._sessions.values():
