@@ -56,8 +56,8 @@ def fake_service(tls: ssl.SSLContext | None = None) -> Iterator[FakeService]:
 
         def one(self) -> None:
             first = self.rfile.readline().decode("latin-1").split()
-            if len(first) < 3:
-                return  # no HTTP
+            if len(first) != 3 or not first[2].startswith("HTTP/"):
+                return  # no HTTP: the beginning of TLS, say
             headers = {}
             while line := self.rfile.readline().strip().decode("latin-1"):
                 name, _, value = line.partition(":")

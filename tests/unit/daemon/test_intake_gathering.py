@@ -145,8 +145,8 @@ def test_a_closed_store_leaves_nobody_waiting(world: World) -> None:
 @given(data=st.data())
 def test_nothing_is_forgotten_or_done_twice(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """However puts and the writer's turns fall together, waiters that went away included."""
-    world = World(tmp_path_factory.mktemp("gathering"))
     rounds = data.draw(st.lists(st.lists(st.booleans(), max_size=6), min_size=1, max_size=12))
+    world = World(tmp_path_factory.mktemp("gathering"))
 
     async def scenario() -> None:
         tasks = []
