@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 
+import paramiko
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -156,22 +157,25 @@ def test_nothing_is_sent_on_a_channel_after_its_close(
     """The thread that sends is held between making its message and sending it, until the channel has been closed."""
     made, closed = threading.Event(), threading.Event()
     sent: list[int] = []
-    send, handle = WatchedTransport._send_user_message, WatchedTransport._channel_handler_table[MSG_CHANNEL_CLOSE]
-
-    def send_late(self: WatchedTransport, message: Message) -> None:
-        if message.asbytes()[0] == late and threading.current_thread().name == "late":
-            made.set()
-            assert closed.wait(10)
-        sent.append(message.asbytes()[0])
-        send(self, message)
-
-    def handled(channel: object, message: Message) -> None:
-        handle(channel, message)
-        closed.set()
-
-    monkeypatch.setattr(WatchedTransport, "_send_user_message", send_late)
-    monkeypatch.setitem(WatchedTransport._channel_handler_table, MSG_CHANNEL_CLOSE, handled)
+    handle = WatchedTransport._channel_handler_table[MSG_CHANNEL_CLOSE]
     with connect(sshd.target()) as connection:
+        transport = connection._target.transport
+        send = transport._send_user_message
+
+        def send_late(message: Message) -> None:
+            if message.asbytes()[0] == late and threading.current_thread().name == "late":
+                made.set()
+                assert closed.wait(10)
+            sent.append(message.asbytes()[0])
+            send(message)
+
+        def handled(one: paramiko.Channel, message: Message) -> None:
+            handle(one, message)
+            if one.transport is transport:  # there are other connections, and the table is for all
+                closed.set()
+
+        monkeypatch.setattr(transport, "_send_user_message", send_late)
+        monkeypatch.setitem(WatchedTransport._channel_handler_table, MSG_CHANNEL_CLOSE, handled)
         channel = connection.open(["sh", "-c", "read line"])
 
         def last_words() -> None:
@@ -183,7 +187,7 @@ def test_nothing_is_sent_on_a_channel_after_its_close(
         thread.start()
         assert made.wait(10)
         if closer == "the host":
-            connection._target.transport._send_user_message(_data(channel, b"\n"))  # ends the command
+            send(_data(channel, b"\n"))  # ends the command
         else:
             channel.abort()
             closed.set()
