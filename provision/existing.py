@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alvps.errors import HostKeyRefused, UsageError
-from alvps.project.environments import Environment, companion_folder, list_environments, save_environment
+from alvps.project.environment import Environment
+from alvps.project.environments import companion_folder, list_environments, save_environment
 from alvps.provision import bootstrap, record
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
 from alvps.provision.record import Record

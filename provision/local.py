@@ -13,7 +13,8 @@ from pathlib import Path
 
 from alvps.errors import UsageError
 from alvps.private_file import write_private
-from alvps.project.environments import Environment, companion_folder, list_environments, save_environment
+from alvps.project.environment import Environment
+from alvps.project.environments import companion_folder, list_environments, save_environment
 from alvps.provision import boot, bootstrap, record, vps, vps_argv
 from alvps.provision.authorities import certificates, company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data

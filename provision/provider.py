@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from alvps.errors import AlError
 
 if TYPE_CHECKING:
-    from alvps.project.environments import Environment
+    from alvps.project.environment import Environment
 
 
 class ProvisionFailed(AlError):

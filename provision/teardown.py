@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alvps.errors import UsageError
-from alvps.project.environments import Environment, companion_folder, list_environments, load_environment
+from alvps.project.environment import Environment
+from alvps.project.environments import companion_folder, list_environments, load_environment
 from alvps.provision import record
 from alvps.provision.provider import Progress, Report, silent
 from alvps.provision.registry import open_provider

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from alvps.project.environments import Environment
+from alvps.project.environment import Environment
 from alvps.provision import bootstrap
 from alvps.provision.provider import ProvisionFailed
 from alvps.ssh import Target, connect

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alvps.errors import AlError, UsageError
 
 if TYPE_CHECKING:
-    from alvps.project.environments import Environment
+    from alvps.project.environment import Environment
     from alvps.push.session import HostSession
     from alvps.ssh import Connection
 

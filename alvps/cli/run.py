@@ -14,7 +14,7 @@ from alvps.errors import AlError
 
 if TYPE_CHECKING:
     from alvps.logs import Entry
-    from alvps.project.environments import Environment
+    from alvps.project.environment import Environment
 
 FAILED = 1
 SUCCEEDED = ("completed", "rerun")

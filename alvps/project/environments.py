@@ -6,67 +6,21 @@ Paths in the file are taken relative to that folder.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from alvps.errors import AlError, ProjectInvalid, UsageError
 from alvps.private_file import write_private
-from alvps.project.fields import UNSUPPORTED
+from alvps.project.environment import Environment, parse, render
 from alvps.project.layers import LOCAL
 from alvps.project.reading import read_toml
-from alvps.project.report import At, Report, closest, plain
-from alvps.project.schema import Values, choice, integer, table, text
+from alvps.project.report import Report, closest, plain
 from alvps.project.settings import ENVIRONMENT
 
 FOLDER = Path(".action-llama", "environments")  # in the home folder
-PROVIDERS = ("existing", "local", "hetzner", "vultr")
-
-_PATH = text(allowed="a path", longest=4096)
-_HOST = "a host name or an address"
-_SERVER = table(
-    {
-        # No leading hyphen anywhere: these become words of command lines.
-        "host": text(pattern=r"[A-Za-z0-9_.:\[\]%][A-Za-z0-9_.:\[\]%-]*", allowed=_HOST, longest=255),
-        "user": text(pattern=r"[A-Za-z0-9_.][A-Za-z0-9_.@\\+-]*", allowed="a user's name", longest=64),
-        "port": integer(1, 65535),
-        "keyPath": _PATH,
-        "knownHosts": _PATH,
-        # A key of the Node system; the units know one place.
-        "basePath": choice("/opt/action-llama"),
-        "provider": choice(*PROVIDERS),
-    },
-    refused=dict.fromkeys(
-        ("vultrInstanceId", "vultrRegion", "hetznerServerId", "hetznerLocation", "cloudflareZoneId",
-         "cloudflareDnsRecordId", "cloudflareHostname", "expose"),
-        UNSUPPORTED,
-    ),
-)  # fmt: skip
-_ENVIRONMENT = table(
-    {
-        "server": _SERVER,
-        "local": table({"container": text(pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", allowed="a container's name")}),
-    },
-    refused=dict.fromkeys(("gateway", "telemetry", "model", "models", "webhooks", "cloud", "agents"), UNSUPPORTED),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """One host, and how to reach it. `container`: the container that plays the host, for provider "local"."""
-
-    name: str
-    host: str
-    user: str = "root"
-    port: int = 22
-    key_path: Path | None = None
-    known_hosts: Path | None = None
-    provider: str = "existing"
-    container: str | None = None
 
 
 def companion_folder(name: str) -> Path:
@@ -90,7 +44,7 @@ def load_environment(name: str) -> Environment:
     report = Report()
     at = report.at(str(file.relative_to(Path.home())))
     raw = read_toml(Path.home(), at)
-    environment = None if raw is None else _parse(name, raw, at)
+    environment = None if raw is None else parse(name, raw, at, beside=companion_folder(name))
     if environment is None or report.problems:
         raise ProjectInvalid(tuple(report.problems))
     return environment
@@ -140,49 +94,12 @@ def resolve(project_folder: Path, flag: str | None, *, environ: Mapping[str, str
     raise UsageError("which environment?", hint=f"say -E NAME or set AL_ENV; there are: {', '.join(there)}")
 
 
-def render(environment: Environment) -> str:
-    """The file's text. Pure."""
-    server = {
-        "host": environment.host,
-        "user": environment.user,
-        "port": environment.port,
-        "keyPath": environment.key_path,
-        "knownHosts": environment.known_hosts,
-        "provider": environment.provider,
-    }
-    lines = ["[server]", *(f"{key} = {_toml(value)}" for key, value in server.items() if value is not None)]
-    if environment.container is not None:
-        lines += ["", "[local]", f"container = {_toml(environment.container)}"]
-    return "\n".join(lines) + "\n"
-
-
-def _parse(name: str, raw: dict[str, object], at: At) -> Environment | None:
-    values: Values = _ENVIRONMENT(raw, at) or {}
-    server = values.get("server", {})
-    if "host" not in server:
-        written = raw.get("server")
-        if not (isinstance(written, dict) and "host" in written):
-            at.key("server").key("host").say(f"missing; allowed: {_HOST}")
-        return None
-    beside = companion_folder(name)
-    return Environment(
-        name=name,
-        host=server["host"],
-        user=server.get("user", "root"),
-        port=server.get("port", 22),
-        key_path=_path(beside, server.get("keyPath")),
-        known_hosts=_path(beside, server.get("knownHosts")),
-        provider=server.get("provider", "existing"),
-        container=values.get("local", {}).get("container"),
-    )
-
-
 def _refuse_unreadable(environment: Environment, file: Path) -> None:
     """What is written must be read back as it was: run the reader's own checks over it first."""
     import tomli
 
     report = Report()
-    back = _parse(environment.name, tomli.loads(render(environment)), report.at(str(file)))
+    back = parse(environment.name, tomli.loads(render(environment)), report.at(str(file)), beside=file.with_suffix(""))
     if report.problems:
         raise ProjectInvalid(tuple(report.problems))
     assert back is not None
@@ -216,14 +133,3 @@ def _unknown(name: str, source: str) -> UsageError:
     close = closest(name, there)
     hint = f"did you mean {close!r}?" if close else f"there are: {', '.join(there) or 'none yet'}"
     return UsageError(f"there is no environment {plain(name[:80])!r}{source}", hint=hint)
-
-
-def _path(beside: Path, written: str | None) -> Path | None:
-    return None if written is None else beside / Path(written).expanduser()
-
-
-def _toml(value: object) -> str:
-    # JSON's strings are TOML's, but for DEL, which TOML wants escaped as well.
-    return (
-        str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
-    )

@@ -23,7 +23,7 @@ from alvps.ssh import warm_up
 if TYPE_CHECKING:
     from alvps.credentials.store import FileStore
     from alvps.project import Project
-    from alvps.project.environments import Environment
+    from alvps.project.environment import Environment
     from alvps.push.plan import Plan
 
 Connect = Callable[[], "AbstractContextManager[Connection]"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alvps.project.environments import Environment
+from alvps.project.environment import Environment
 from alvps.provision import Event, bootstrap, open_provider, teardown
 
 

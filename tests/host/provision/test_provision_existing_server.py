@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from alvps.errors import HostKeyRefused, HostUnreachable, UsageError
-from alvps.project.environments import Environment, companion_folder, list_environments, load_environment
+from alvps.project.environment import Environment
+from alvps.project.environments import companion_folder, list_environments, load_environment
 from alvps.provision import Event, ProvisionFailed, bootstrap, silent, teardown, vps
 from alvps.provision.engine import docker
 from alvps.provision.existing import Existing

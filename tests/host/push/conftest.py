@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tomli
 
-from alvps.project.environments import Environment
+from alvps.project.environment import Environment
 from alvps.ssh import Connection, Target, connect
 from tests.support.vps import Vps
 

@@ -12,7 +12,7 @@ import pytest
 from alvps.credentials import FileStore
 from alvps.errors import AlError, PushFailed
 from alvps.project import load
-from alvps.project.environments import Environment
+from alvps.project.environment import Environment
 from alvps.push import wanted as wanting
 from alvps.push.events import Event, Step
 from alvps.push.push import _push, push

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alvps.errors import ProjectInvalid, UsageError
+from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import (
-    Environment,
     companion_folder,
     delete_environment,
     list_environments,
@@ -65,6 +65,9 @@ def test_saved_files_are_private_and_read_back(home: Path) -> None:
         known_hosts=Path("/keys/known"),
         provider="local",
         container="al-vps-demo-1",
+        rented=Rented(server="4711", ssh_key="12", firewall="13", region="fsn1", instance="0a1b2c3d"),
+        web=Web(domain="agents.example.com", dashboard=True, expose=True),
+        dns=Dns(zone="023e105f4ecef8ad9ca31a8372d0c353", records=("372e67954025e0ba6aaa6d586b9e0b59", "4")),
     )
     save_environment(Environment(name="demo-1", host="old"))
     save_environment(everything)
@@ -90,6 +93,46 @@ def test_what_is_saved_is_read_back_or_refused(key_path: str, port: int, host: s
     assert load_environment("any") == environment
 
 
+NO_DOMAINS = (
+    "",
+    "localhost",
+    "a b.c",
+    "-a.example",
+    "a..example",
+    "a.example.",
+    "A.example",
+    "a.1",
+    f"{'a' * 64}.example",
+)
+
+
+@pytest.mark.parametrize("domain", ["a.example", "agents.example.com", "xn--bcher-kva.example", f"{'a' * 63}.example"])
+def test_domains(home: Path, domain: str) -> None:
+    write(home, "prod", f'[server]\nhost = "h"\n[web]\ndomain = "{domain}"\n')
+    assert load_environment("prod").web == Web(domain=domain)
+
+
+def test_files_of_the_node_system_say_what_it_rented(home: Path) -> None:
+    cloudflare = 'cloudflareZoneId = "abc"\ncloudflareDnsRecordId = "def"\ncloudflareHostname = "agents.example.com"\n'
+    write(
+        home,
+        "hz",
+        f'[server]\nhost = "h"\nprovider = "hetzner"\nhetznerServerId = 47\nhetznerLocation = "fsn1"\n{cloudflare}',
+    )
+    write(home, "vu", '[server]\nhost = "h"\nvultrInstanceId = "cb-67"\nvultrRegion = "ewr"\nexpose = true\n')
+    hetzner, vultr = load_environment("hz"), load_environment("vu")
+    assert hetzner.rented == Rented(server="47", region="fsn1")
+    assert (hetzner.web, hetzner.dns) == (Web(domain="agents.example.com"), Dns(zone="abc", records=("def",)))
+    assert (vultr.provider, vultr.rented, vultr.web) == (
+        "vultr",
+        Rented(server="cb-67", region="ewr"),
+        Web(expose=True),
+    )
+    for environment in (hetzner, vultr):
+        save_environment(environment)
+        assert load_environment(environment.name) == environment
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [
@@ -104,7 +147,11 @@ def test_what_is_saved_is_read_back_or_refused(key_path: str, port: int, host: s
         ('[server]\nhost = "h"\nbasePath = "opt"\n', "server.basePath"),
         ('[server]\nhost = "h"\nprovider = "aws"\n', "server.provider"),
         ('[server]\nhost = "h"\nkeypath = "x"\n', "server.keypath"),
-        ('[server]\nhost = "h"\nhetznerServerId = 3\n', "server.hetznerServerId"),
+        ('[server]\nhost = "h"\nhetznerServerId = "x"\n', "server.hetznerServerId"),
+        ('[server]\nhost = "h"\n[rented]\nregion = "fsn1"\n', "rented.server"),
+        ('[server]\nhost = "h"\n[rented]\nserver = "../4"\n', "rented.server"),
+        ('[server]\nhost = "h"\n[dns]\nrecords = []\n', "dns.zone"),
+        *((f'[server]\nhost = "h"\n[web]\ndomain = "{wrong}"\n', "web.domain") for wrong in NO_DOMAINS),
         ('[server]\nhost = "h"\n[local]\ncontainer = "a b"\n', "local.container"),
         ('[server]\nhost = "h"\n[gateway]\n', "gateway"),
         ("server = 3\n", "server"),

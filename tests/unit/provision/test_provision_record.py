@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from alvps.errors import UsageError
-from alvps.project.environments import Environment, list_environments, save_environment
+from alvps.project.environment import Environment
+from alvps.project.environments import list_environments, save_environment
 from alvps.provision import record
 from alvps.provision.record import Record
 from alvps.provision.teardown import find, teardown

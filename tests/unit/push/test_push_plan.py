@@ -10,7 +10,7 @@ import pytest
 from alvps.credentials import Credential, FileStore
 from alvps.errors import AlError, CredentialsMissing, ProjectInvalid, UsageError
 from alvps.project import load
-from alvps.project.environments import Environment
+from alvps.project.environment import Environment
 from alvps.project.remarks import load_all
 from alvps.push import wanted as wanting
 from alvps.push.code_tree import CodeTree
