@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
+from alvps.project.environment import Web
 from alvps.provision.resources import resource
 
 RECORD = "/etc/action-llama/bootstrap.json"  # {"digest": …}, the last thing that the script writes
@@ -27,6 +28,12 @@ def digest(text: bytes | None = None) -> str:
 def argv(*arguments: str, user: str = "root") -> list[str]:
     """Runs a script from standard input as root."""
     return [*as_root(user), "sh", "-s", "--", *arguments]
+
+
+def web_arguments(web: Web) -> tuple[str, ...]:
+    """The script's options for what the world sees. None: what the host was told before stays as it is."""
+    domain = ("--domain", web.domain) if web.domain else ()
+    return (*domain, *(("--dashboard",) if web.dashboard else ()), *(("--expose",) if web.expose else ()))
 
 
 def as_root(user: str) -> list[str]:

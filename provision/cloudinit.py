@@ -13,7 +13,8 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from alvps.provision.bootstrap import digest
+from alvps.project.environment import Web
+from alvps.provision.bootstrap import digest, web_arguments
 from alvps.provision.resources import resource
 from alvps.ssh.hostkeys import KeyPair
 
@@ -26,7 +27,7 @@ FINAL_MESSAGE = "al: the first boot is over"
 class FirstBoot:
     """What a machine learns at its first boot.
 
-    authorities: PEM certificates of a company's own CAs. bootstrap: the script's bytes.
+    authorities: PEM certificates of a company's own CAs. bootstrap: the script's bytes. web: what the world shall see.
     """
 
     hostname: str
@@ -34,6 +35,7 @@ class FirstBoot:
     host_key: KeyPair = field(repr=False)
     bootstrap: bytes = field(repr=False)
     authorities: tuple[str, ...] = ()
+    web: Web = field(default_factory=Web)
 
 
 def user_data(boot: FirstBoot) -> str:
@@ -67,8 +69,7 @@ def user_data(boot: FirstBoot) -> str:
             "host_key_public": boot.host_key.public,
             "authorities": list(boot.authorities),
             "files": files,
-            "bootstrap_path": BOOTSTRAP_PATH,
-            "bootstrap_digest": digest(boot.bootstrap),
+            "bootstrap": ["sh", BOOTSTRAP_PATH, "--digest", digest(boot.bootstrap), *web_arguments(boot.web)],
             "final_message": FINAL_MESSAGE + "\n",
         },
     )

@@ -6,11 +6,13 @@ import base64
 import gzip
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alvps.project.environment import Web
 from alvps.provision import bootstrap
 from alvps.provision.cloudinit import BOOTSTRAP_PATH, FirstBoot, fill, meta_data, user_data
 from alvps.ssh.hostkeys import generate
@@ -57,7 +59,13 @@ def test_the_script_arrives_byte_for_byte_and_is_run_with_its_own_digest() -> No
     script = next(entry for entry in files if entry["path"] == BOOTSTRAP_PATH)
     assert (script["encoding"], script["permissions"]) == ("gz+b64", "0700")
     assert gzip.decompress(base64.b64decode(script["content"])) == BOOT.bootstrap
-    assert f'- [sh, "{BOOTSTRAP_PATH}", --digest, "{bootstrap.digest(BOOT.bootstrap)}"]' in text
+    assert f'- ["sh", "{BOOTSTRAP_PATH}", "--digest", "{bootstrap.digest(BOOT.bootstrap)}"]\n' in text
+
+
+def test_the_script_is_told_what_the_world_shall_see() -> None:
+    text = user_data(replace(BOOT, web=Web(domain="agents.example.com", dashboard=True)))
+    assert f'"{bootstrap.digest(BOOT.bootstrap)}", "--domain", "agents.example.com", "--dashboard"]\n' in text
+    assert bootstrap.web_arguments(Web(expose=True)) == ("--expose",)
 
 
 def test_authorities_are_also_put_where_later_steps_look_for_them() -> None:
