@@ -110,7 +110,7 @@ class Hetzner(FakeCloud):
 
     def _images(self, request: Request) -> Answer:
         images = catalogue.IMAGES
-        if request.one("include_deprecated") != "true":
+        if (request.one("include_deprecated") or "").lower() != "true":
             images = [image for image in images if image["deprecation"] is None]
         filters = ("name", "type", "architecture", "status")
         return self._page(request, "images", images, *filters, more={"include_deprecated", "label_selector"})

@@ -102,10 +102,13 @@ def _rule(rule: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield wanted, "must have between 1 and 100 networks"
         return
     for address in addresses:
-        try:
-            ipaddress.ip_network(address)
-        except ValueError:
+        if not _network(address):
             yield wanted, f"{address} is not a network in CIDR notation"
-        else:
-            if "/" not in address:
-                yield wanted, f"{address} is not a network in CIDR notation"
+
+
+def _network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return "/" in text

@@ -54,7 +54,7 @@ class Paper:
 class Containers:
     """Each server is a container of this machine's engine, reached at its own address on the engine's bridge.
 
-    cloud-init gets the user-data and the account's keys as a provider hands them over; nothing else is told the machine.
+    cloud-init gets the user-data and the account's keys as a provider hands them over; the machine is told no more.
     """
 
     name: str = field(default_factory=lambda: f"fake-cloud-{os.getpid()}-{secrets.token_hex(2)}")

@@ -172,6 +172,7 @@ class _Listener(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeCloud
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: in two, each would wait 40 ms for the other side's acknowledgement
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Silence."""

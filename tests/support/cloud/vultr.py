@@ -273,7 +273,7 @@ class Vultr(FakeCloud):
                 continue
             one["_step"] = min(one["_step"] + 1, len(_STATES) - 1)
             one["status"], one["power_status"], one["server_status"] = _STATES[one["_step"]]
-            one |= _network(one)
+            one.update(_network(one))
 
     # Common to all
 
