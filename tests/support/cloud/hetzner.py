@@ -112,6 +112,8 @@ class Hetzner(FakeCloud):
         images = catalogue.IMAGES
         if (request.one("include_deprecated") or "").lower() != "true":
             images = [image for image in images if image["deprecation"] is None]
+        if not {*request.query.get("status", [])} <= {"available", "creating", "unavailable"}:
+            raise invalid({"status": ["must be available, creating or unavailable"]})
         filters = ("name", "type", "architecture", "status")
         return self._page(request, "images", images, *filters, more={"include_deprecated", "label_selector"})
 

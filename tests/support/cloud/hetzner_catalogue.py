@@ -138,4 +138,13 @@ IMAGES = [
     _image(90909090, None, type_="snapshot"),
 ]
 
-PRICING = {"currency": "EUR", "vat_rate": "19.00", "primary_ips": [], "server_types": []}
+_ADDRESS = [
+    {"location": place["name"], "price_hourly": _price("0.0008"), "price_monthly": _price("0.50")}
+    for place in LOCATIONS
+]
+PRICING = {
+    "currency": "EUR",
+    "vat_rate": "19.00",
+    "primary_ips": [{"type": "ipv4", "prices": _ADDRESS}, {"type": "ipv6", "prices": []}],
+    "server_types": [{"id": one["id"], "name": one["name"], "prices": one["prices"]} for one in SERVER_TYPES],
+}

@@ -162,8 +162,8 @@ class Vultr(FakeCloud):
 
     def _delete_group(self, request: Request, key: str) -> Answer:
         self._find(self.groups, key, "Firewall group ID not found.")
-        self._look()  # an instance that is being removed gets on with it, whoever looks
         if self._group(key)["instance_count"]:
+            self._look()  # an instance that is being removed gets on with it, whoever looks
             raise refused("Firewall group is in use.")
         del self.groups[key], self.rules[key]
         return Answer(204)
