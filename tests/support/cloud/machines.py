@@ -58,30 +58,33 @@ class Containers:
     """
 
     name: str = field(default_factory=lambda: f"fake-cloud-{os.getpid()}-{secrets.token_hex(2)}")
-    _started: list[str] = field(default_factory=list)
+    _volumes: dict[str, str] = field(default_factory=dict)  # by server
+    _spare: str | None = None
 
     def prepare(self) -> None:
-        """The image of a VPS and the volume to copy, which the first use makes (a minute)."""
+        """The image of a VPS and a volume for the next one. The first use on a machine makes them (a minute)."""
         with caches_locked(lambda: None):
             self._image = ensure_image(company_authorities(), silent)
             base = image_id(BASE)
             assert base is not None
-            self._seed = Seed(vps_image=self._image, images={BASE: base})
+            self._spare = f"{self.name}-{secrets.token_hex(2)}-docker"
+            docker(vps_argv.make_volume(self._spare, labels={"al.vps.instance": self.name}), what="the volume")
+            fill_volume(Seed(vps_image=self._image, images={BASE: base}), self._spare, silent)
 
     def container(self, server: str) -> str:
+        """The name of a server's container."""
         return f"{self.name}-{server}"
 
     def start(self, server: str, *, user_data: str, ssh_keys: Sequence[str]) -> str:
+        if self._spare is None:
+            self.prepare()
+        assert self._spare is not None
+        self._volumes[server], self._spare = self._spare, None
         container = self.container(server)
-        self._started.append(server)
-        volume = f"{container}-docker"
-        docker(vps_argv.make_volume(volume, labels={"al.vps.instance": self.name}), what="the volume")
-        with caches_locked(lambda: None):
-            fill_volume(self._seed, volume, silent)
         machine = vps_argv.Vps(
             name="debian",  # as a provider's image: the name comes with user-data
             container=container,
-            volume=volume,
+            volume=self._volumes[server],
             image=self._image,
             port=free_port(),
             instance=self.name,
@@ -93,9 +96,10 @@ class Containers:
         return address
 
     def remove(self, server: str) -> None:
-        container = self.container(server)
-        vps.remove(container, f"{container}-docker")
+        vps.remove(self.container(server), self._volumes[server])
 
     def close(self) -> None:
-        for server in self._started:
-            self.remove(server)
+        for server, volume in self._volumes.items():
+            vps.remove(self.container(server), volume)
+        if self._spare is not None:
+            vps.remove(self.name, self._spare)
