@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alvps.errors import UsageError
 from alvps.private_file import write_private
-from alvps.project.environment import Environment
+from alvps.project.environment import Environment, Web
 from alvps.project.environments import companion_folder, list_environments, save_environment
 from alvps.provision import boot, bootstrap, record, vps, vps_argv
 from alvps.provision.authorities import certificates, company_authorities
@@ -45,6 +45,7 @@ class Local:
     name: the environment's; the container is `al-vps-<name>`. images: tags of this machine's engine that the engine in
     the VPS shall have from the start, beside debian:bookworm-slim. authorities: PEM certificates that the VPS trusts;
     by default those of this machine's company. boot_timeout: seconds. port: finds the port of 127.0.0.1 for its sshd.
+    web: what the host shows, as for any other.
     """
 
     name: str = "local"
@@ -52,6 +53,7 @@ class Local:
     authorities: tuple[str, ...] = field(default_factory=company_authorities)
     boot_timeout: float = 300.0
     port: Callable[[], int] = free_port
+    web: Web = field(default_factory=Web)
 
     @property
     def container(self) -> str:
@@ -174,6 +176,7 @@ class Local:
             host_key=host_key,
             bootstrap=bootstrap.script(),
             authorities=self.trusted,
+            web=self.web,
         )
         machine = vps_argv.Vps(
             name=self.name,
@@ -206,4 +209,5 @@ class Local:
             known_hosts=self.folder / "known_hosts",
             provider="local",
             container=self.container,
+            web=self.web,
         )
