@@ -84,7 +84,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshKey:
-    """A public key at the provider. ours: it was made there for this instance; another one stays when the server goes."""
+    """A public key at the provider. ours: it was made there for this instance; another one outlives the server."""
 
     id: str
     ours: bool
