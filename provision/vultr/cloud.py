@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from alvps.errors import UsageError
 from alvps.provision.cloud import CloudError, CloudUnreachable, Offers, Order, Server, SshKey
+from alvps.provision.endpoint import checked_endpoint, checked_token
 from alvps.provision.vultr.client import Client
 from alvps.provision.vultr.domain import Instance
 from alvps.provision.vultr.errors import BadAnswer, Broken, Conflict, Invalid, NoAnswer, NotFound, Refused
@@ -33,10 +33,8 @@ class Vultr:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.endpoint = endpoint or os.environ.get("VULTR_ENDPOINT") or ENDPOINT
-        if not self.endpoint.startswith(("https://", "http://")):
-            raise UsageError(f"VULTR_ENDPOINT is no http(s) address: {self.endpoint!r}")
-        self._client = Client(Transport(token=token, endpoint=self.endpoint, sleep=sleep))
+        self.endpoint = checked_endpoint("VULTR_ENDPOINT", endpoint or os.environ.get("VULTR_ENDPOINT") or ENDPOINT)
+        self._client = Client(Transport(token=checked_token("Vultr", token), endpoint=self.endpoint, sleep=sleep))
         self._clock = clock
         self._sleep = sleep
 

@@ -46,7 +46,7 @@ def pauses() -> list[float]:
 
 @pytest.fixture
 def client(service: FakeService, pauses: list[float]) -> Client:
-    address = f"{service.address}/v2/"
+    address = f"{service.address}/v2"
     return Client(Transport(token=TOKEN, endpoint=address, sleep=pauses.append, jitter=lambda: 1.0))
 
 

@@ -351,4 +351,14 @@ def test_the_endpoint_comes_from_the_environment_and_must_be_one(monkeypatch: py
         Vultr(token="x")
     monkeypatch.setenv("VULTR_ENDPOINT", "http://127.0.0.1:8/v2")
     assert Vultr(token="x").endpoint == "http://127.0.0.1:8/v2"
+    with pytest.raises(TokenRefused):
+        Vultr(token="a\nb")
     assert "secret" not in repr(Vultr(token="secret"))
+
+
+def test_what_is_not_the_api_is_said_to_be_that(api: Api, cloud: Cloud) -> None:
+    api.service.says(200, "<html>please log in</html>")
+    with pytest.raises(CloudUnreachable, match="no JSON object") as caught:
+        cloud.offers()
+    assert "HTTPS_PROXY" in (caught.value.hint or "")
+    assert caught.value.detail == "GET /regions"
