@@ -23,7 +23,7 @@ def offers(types: Iterable[Any], locations: Iterable[Any], images: Iterable[Any]
         images=tuple(
             Image(id=str(image.id), name=image.name, architecture=image.architecture)
             for image in images
-            if image.name in IMAGES and image.deprecated is None
+            if image.name in IMAGES and image.status == "available" and image.deprecation is None
         ),
     )
 
