@@ -18,7 +18,7 @@ from alvps.daemon.views import Problem
 from alvps.errors import AlError
 from alvps.gateway.answers import answer, failure
 from alvps.gateway.bodies import Bodies, BodyTooLarge, NoRoom, TooSlow
-from alvps.gateway.limiter import Limiter, client
+from alvps.gateway.limiter import Limiter, sender
 from alvps.gateway.serve import Application
 from alvps.journal import get_logger
 
@@ -77,7 +77,7 @@ def add_webhooks(
     def respond(request: Request, found: Answer) -> HTTPResponse:
         if found.stranger is None:
             return _response(found)
-        wait = limit.failed(_sender(request))
+        wait = limit.failed(sender(request))
         if wait is None:
             refused.count(found.stranger)
             return _response(found)
@@ -118,11 +118,6 @@ def _overload(error: AlError) -> HTTPResponse:
     if status == 503:
         response.headers["retry-after"] = str(RETRY)
     return response
-
-
-def _sender(request: Request) -> str:
-    forwarded = request.headers.getall("x-forwarded-for", ())
-    return client(request.ip, forwarded[-1] if forwarded else None)
 
 
 def _announced(request: Request) -> int:
