@@ -23,6 +23,7 @@ from alvps.gateway.routes import Route, mount
 from alvps.gateway.same_origin import may_change, may_read, site_of
 from alvps.gateway.serve import Application, application
 from alvps.gateway.sessions import Sessions
+from alvps.gateway.strangers import Strangers
 
 HTML, CSS_OR_JS, EVENTS = "text/html", "text/*", "text/event-stream"
 LOGIN = "/login"
@@ -77,6 +78,7 @@ class DashboardDoor:
         self._feed = feed
         self._public = public
         self._limiter = limiter or Limiter()
+        self._strangers = Strangers("dashboard logins refused")
 
     async def admit(self, request: Request, route: Route) -> object:
         """See Door. Raises Forbidden, Unauthorized, Elsewhere."""
@@ -96,7 +98,7 @@ class DashboardDoor:
             if route.media == HTML:
                 raise Elsewhere("log in first", headers={"location": LOGIN})
             raise Unauthorized("there is no such session", hint=HINT)
-        visitor = Visitor(request, site, name, session, self._sessions, self._feed, self._limiter)
+        visitor = Visitor(request, site, name, session, self._sessions, self._feed, self._limiter, self._strangers)
         return self._asked if self._asked is not None else visitor
 
     async def read(self, request: Request) -> bytes:
@@ -104,9 +106,7 @@ class DashboardDoor:
         return read_body(request, control.MAX_BODY)
 
 
-def dashboard_app(
-    operator: Operator, deliveries: Deliveries, sessions: Sessions, public: PublicName
-) -> Application:
+def dashboard_app(operator: Operator, deliveries: Deliveries, sessions: Sessions, public: PublicName) -> Application:
     """The application on the dashboard's listener."""
     app = application("alvps-dashboard", max_body=control.MAX_READ, answer_within=MAX_WAIT + 60)
     app.error_handler = Errors()

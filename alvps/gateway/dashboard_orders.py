@@ -19,6 +19,7 @@ from alvps.gateway.limiter import Limiter, sender
 from alvps.gateway.routes import Fine
 from alvps.gateway.same_origin import Site
 from alvps.gateway.sessions import Session, Sessions
+from alvps.gateway.strangers import Strangers
 from alvps.journal import get_logger
 
 MAX_TICKET = 256  # bytes of UTF-8
@@ -50,6 +51,7 @@ class Visitor:
     sessions: Sessions
     feed: Feed
     limiter: Limiter
+    strangers: Strangers
 
 
 class LoginBody(TypedDict):
@@ -76,8 +78,9 @@ async def login(visitor: Visitor, body: LoginBody) -> Fine[LoggedIn]:
     if name is None:
         wait = visitor.limiter.failed(sender(visitor.request))
         if wait is not None:
+            visitor.strangers.count("too many failures")
             raise TooMany("too many failures", hint=HINT, headers={"retry-after": str(int(wait) + 1)})
-        log.warning("dashboard login refused", reason="the ticket is not known, used up or too old")
+        visitor.strangers.count("the ticket is not known, used up or too old")
         raise Unauthorized("the ticket is not known, used up or too old", hint=HINT)
     log.info("dashboard login")
     # Without an end of its own: how long a session lasts is for the daemon to say, with each use anew.
