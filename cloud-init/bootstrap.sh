@@ -431,7 +431,7 @@ END
     systemctl reload-or-restart action-llama-firewall.service
     if [ "$guarded" = yes ]; then
       web=$(web_ports)
-      did "firewall: only SSH (port $(ssh_ports)) ${web:+and the web ($web) }is open"
+      did "firewall: only SSH (port $(ssh_ports)) ${web:+and web (port $web) }is open"
     else
       did "firewall: incoming ports were left as they are, because $reason"
     fi
