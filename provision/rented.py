@@ -282,9 +282,7 @@ class RentedServer:
 
 def _asked_of(earlier: Record) -> _Asked:
     begun = _begun(earlier)
-    return _Asked(
-        wanted=begun.wanted, key_path=Path(earlier.key_path) if earlier.key_path else None, web=begun.web
-    )
+    return _Asked(wanted=begun.wanted, key_path=Path(earlier.key_path) if earlier.key_path else None, web=begun.web)
 
 
 def _note(made: Record, **what: object) -> Record:
