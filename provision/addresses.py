@@ -23,13 +23,12 @@ def of(connection: Connection, host: str) -> tuple[str, ...]:
 def interfaces(text: str) -> Iterator[str]:
     """The lasting addresses in what `ip -j address` prints (iproute2)."""
     try:
-        links = json.loads(text)
-    except ValueError:
-        return
-    for link in links if isinstance(links, list) else ():
-        for info in link.get("addr_info", ()):
+        infos = [info for link in json.loads(text) for info in link.get("addr_info", ())]
+        for info in infos:
             if not (info.get("temporary") or info.get("deprecated") or info.get("tentative")):
                 yield str(info.get("local", ""))
+    except (ValueError, TypeError, AttributeError):
+        return  # another program of that name
 
 
 def public(candidates: Iterable[str]) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def host(product: Product, vps: Vps, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def domain(host: Host) -> Iterator[Host]:
+def domain(host: Host) -> Host:
     """The host with a domain."""
     host.ok("--domain", DOMAIN, "--no-dashboard", "--no-expose")
     for _ in range(50):  # the certificate is made within moments of the start
@@ -88,7 +88,7 @@ def domain(host: Host) -> Iterator[Host]:
         ):
             break
         time.sleep(0.1)
-    yield host
+    return host
 
 
 def signed(number: int | str, secret: str = SECRET, size: int = 0) -> tuple[dict[str, str], bytes]:
@@ -160,7 +160,7 @@ def test_tls_is_new_and_what_is_said_is_bounded(domain: Host) -> None:
         assert connection.version() == "TLSv1.3"
         assert connection.selected_alpn_protocol() == "http/1.1"  # HTTP/2 is for browsers: with the dashboard only
     old = {"minimum_version": ssl.TLSVersion.TLSv1, "maximum_version": ssl.TLSVersion.TLSv1_1}
-    with pytest.raises((ssl.SSLError, ConnectionError)), pytest.warns(DeprecationWarning):
+    with pytest.raises((ssl.SSLError, ConnectionError)), pytest.warns(DeprecationWarning, match="TLSv1"):
         outside.tls(DOMAIN, ciphers="ALL:@SECLEVEL=0", **old)
     assert outside.https(DOMAIN, "GET", "/health", headers={"x-long": "x" * 40_000}).status == 431
     large = deliver(outside, "large", size=1 << 20)
@@ -225,7 +225,7 @@ def test_a_restart_of_the_daemon_refuses_nobody(domain: Host) -> None:
             domain.vps.sh("systemctl restart action-llama.service")
         time.sleep(0.5)
         # As a push with another listener: it is closed for a moment.
-        domain.vps.sh("systemctl stop action-llama.service; systemctl restart action-llama.socket")
+        domain.vps.sh("systemctl restart action-llama.socket action-llama.service")
         time.sleep(0.5)
         domain.vps.sh("systemctl reload caddy.service")
         time.sleep(0.5)
