@@ -559,7 +559,7 @@ MemoryMax=384M
 Environment=GOMEMLIMIT=256MiB
 CPUWeight=50
 TasksMax=256
-LimitNOFILE=16384
+LimitNOFILE=8192
 LimitCORE=0
 # It writes its certificates and nothing else, and sees nothing of what runs here.
 ReadWritePaths=/var/lib/caddy
