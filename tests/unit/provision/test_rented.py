@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -17,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from alvps.errors import AlError, CredentialsMissing, HostBusy, UsageError
 from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment, save_environment
-from alvps.provision import record
+from alvps.provision import record, rented
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import NameTaken, NotAvailable
 from alvps.provision.provider import Event, ProvisionFailed, silent
@@ -371,6 +372,19 @@ def test_another_kind_of_machine_of_that_name_is_not_gone_on_with(cloud: MemoryC
     with pytest.raises(UsageError, match="begun as a 'local' machine"):
         server(cloud).create(silent)
     assert cloud.left() == []
+
+
+def test_a_full_disk_is_told_with_what_was_made(cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/home/known_hosts")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rented, "write_pin", full)
+        with pytest.raises(ProvisionFailed, match="/home/known_hosts: No space left on device") as caught:
+            server(cloud).create(silent)
+    assert caught.value.detail == "made so far: ssh key k1, firewall f2, server s3"
+    server(cloud).create(silent)
+    assert cloud.ordered == 1
 
 
 def test_two_at_once_do_not_make_two_servers(cloud: MemoryCloud) -> None:
