@@ -350,7 +350,10 @@ ssh_ports() {
   {
     sshd -T | awk '$1 == "port" { print $2 }'
     ss -Hltnp | awk '/"sshd"/ { sub(/.*:/, "", $4); print $4 }'
-    systemctl show ssh.socket --property=Listen --value 2>/dev/null | tr ' ' '\n' | sed -n 's/.*:\([0-9][0-9]*\)$/\1/p'
+    # Debian ships the socket without using it.
+    if systemctl is-active -q ssh.socket; then
+      systemctl show ssh.socket --property=Listen --value | tr ' ' '\n' | sed -n 's/.*:\([0-9][0-9]*\)$/\1/p'
+    fi
     printf '%s\n' "${SSH_CONNECTION:-}" | awk 'NF == 4 { print $4 }'
   } | sort -un | awk '{ printf "%s%s", sep, $1; sep = ", " }'
 }
