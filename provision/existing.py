@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alvps.errors import HostKeyRefused, UsageError
+from alvps.errors import HostKeyRefused
 from alvps.project.environment import Environment, Web
-from alvps.project.environments import companion_folder, list_environments, save_environment
+from alvps.project.environments import companion_folder, save_environment
 from alvps.provision import bootstrap, record
 from alvps.provision.onhost import run_bootstrap
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
@@ -60,10 +60,7 @@ class Existing:
 
     def create(self, progress: Progress) -> Environment:
         earlier = record.load(self.name)  # also refuses a bad name before anything else
-        if self.name in list_environments():
-            raise UsageError(
-                f"the environment {self.name!r} exists already", hint=f"al teardown {self.name}, or another --name"
-            )
+        record.refuse_taken(self.name)
         user, port = self._resolved()
         wanted = Target(self.host, user=user, port=port, key_path=self.key_path)
         with timed(progress, "host key", f"the host key of {self.host} is confirmed"):

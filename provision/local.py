@@ -14,7 +14,7 @@ from pathlib import Path
 from alvps.errors import UsageError
 from alvps.private_file import write_private
 from alvps.project.environment import Environment, Web
-from alvps.project.environments import companion_folder, list_environments, save_environment
+from alvps.project.environments import companion_folder, save_environment
 from alvps.provision import boot, bootstrap, record, vps, vps_argv
 from alvps.provision.authorities import certificates, company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
@@ -116,10 +116,7 @@ class Local:
     def _begin(self) -> Record:
         """The record of this attempt, on disk before anything is made; an interrupted attempt's things go."""
         earlier = record.load(self.name)  # also refuses a bad name before anything else
-        if self.name in list_environments():
-            raise UsageError(
-                f"the environment {self.name!r} exists already", hint=f"al teardown {self.name}, or another --name"
-            )
+        record.refuse_taken(self.name)
         _ = self.trusted  # raises before anything is made
         require_engine()
         found = vps.owner(self.container)

@@ -56,6 +56,12 @@ def load(name: str) -> Record | None:
         ) from None
 
 
+def refuse_taken(name: str) -> None:
+    """Raises UsageError when there is an environment of that name."""
+    if name in list_environments():
+        raise UsageError(f"the environment {name!r} exists already", hint=f"al teardown {name}, or another --name")
+
+
 def close(name: str) -> None:
     """Removes the record alone: the environment's file says everything by now."""
     _file(name).unlink(missing_ok=True)

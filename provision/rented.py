@@ -18,7 +18,7 @@ from alvps.provision import bootstrap, firstboot, record, rented_plan, rented_te
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import Cloud, Order, Server
 from alvps.provision.cloudinit import FirstBoot, user_data
-from alvps.provision.order import check
+from alvps.provision.order import Choice, check
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
 from alvps.provision.record import Record
 from alvps.provision.rented_keys import public_line, user_key
@@ -29,6 +29,7 @@ from alvps.ssh.target import Passphrase
 if TYPE_CHECKING:
     from alvps.project.environment import Dns
 
+_GO_ON = "the same command goes on, al teardown removes what there is"
 _RUNNING = 600.0  # seconds until a server that was ordered must run
 
 
@@ -61,7 +62,14 @@ class RentedServer:
             with timed(progress, "done", f"environment {self.name} is ready"):
                 environment = self._go_on(earlier, progress)
         except AlError as error:
-            raise self._told(error) from error.__cause__
+            if there := self._so_far():
+                error.message = f"{error.message}; {there}"
+                error.hint = f"{error.hint}; {_GO_ON}" if error.hint else _GO_ON
+            raise
+        except KeyboardInterrupt:
+            if there := self._so_far():
+                progress(Event(step="interrupted", text=f"{there}; {_GO_ON}", note=True))
+            raise
         return environment
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
@@ -71,19 +79,19 @@ class RentedServer:
         """The environment, when only the last step of its making was cut off. Raises UsageError for any other."""
         found = load_environment(self.name)
         if earlier is None or found.rented is None or found.rented.instance != earlier.instance:
-            raise UsageError(
-                f"the environment {self.name!r} exists already", hint=f"al teardown {self.name}, or another --name"
-            )
+            record.refuse_taken(self.name)
         record.close(self.name)
         return found
 
     def _go_on(self, earlier: Record | None, progress: Progress) -> Environment:
         progress(Event(step="check", text=f"asking {self.cloud.name}"))
         server = self._found(earlier, progress)
-        made = earlier if server is not None and earlier is not None else self._begin(earlier)
-        public = self._user_key(made, server)
-        if server is None:
-            made, server = self._order(made, public, progress)
+        if server is not None and earlier is not None:
+            made = earlier
+            self._user_key(made, server)
+        else:
+            made, choice = self._begin(earlier)
+            made, server = self._order(made, choice, progress)
         made = _note(made, server=server.id)
         with timed(progress, "server", f"the server {server.id} runs"):
             server = self._running(server, progress)
@@ -130,10 +138,10 @@ class RentedServer:
         progress(Event(step="check", text=f"going on with the server {found.id}"))
         return found
 
-    def _begin(self, earlier: Record | None) -> Record:
+    def _begin(self, earlier: Record | None) -> tuple[Record, Choice]:
         """The record of what is asked for, on disk before anything is made; refused when it cannot be had."""
         wanted = self._wanted()
-        check(self.cloud.offers(), wanted)
+        choice = check(self.cloud.offers(), wanted)
         if self.key_path is not None:
             public_line(self.key_path, self.name)  # raises before anything is made
         before = earlier.rented if earlier and earlier.rented else Begun(wanted=wanted, web=self.web)
@@ -146,7 +154,7 @@ class RentedServer:
             rented=replace(before, wanted=wanted, web=self.web, server=None),
         )
         record.save(made)
-        return made
+        return made, choice
 
     def _user_key(self, made: Record, server: Server | None) -> str:
         """The public line of the key that the server lets in. Raises ProvisionFailed when that key is gone."""
@@ -158,9 +166,8 @@ class RentedServer:
     def _key_path(self, made: Record) -> Path:
         return Path(made.key_path) if made.key_path else companion_folder(self.name) / "id_ed25519"
 
-    def _order(self, made: Record, public: str, progress: Progress) -> tuple[Record, Server]:
-        begun = _begun(made)
-        choice = check(self.cloud.offers(), begun.wanted)
+    def _order(self, made: Record, choice: Choice, progress: Progress) -> tuple[Record, Server]:
+        begun, public = _begun(made), self._user_key(made, None)
         label = f"al-{self.name}-{made.instance}"
         with timed(progress, "ssh key", f"the SSH key is at {self.cloud.name}"):
             key = self.cloud.ssh_key(name=label, public_key=public, instance=made.instance)
@@ -253,19 +260,11 @@ class RentedServer:
             dns=begun.dns,
         )
 
-    def _told(self, error: AlError) -> AlError:
-        """The error, with what exists by now and what to do about it."""
-        if there := so_far(self.name):
-            error.message = f"{error.message}\nmade so far: {there}"
-            go_on = f"the same command goes on, al teardown {self.name} removes what there is"
-            error.hint = f"{error.hint}; {go_on}" if error.hint else go_on
-        return error
-
-
-def so_far(name: str) -> str:
-    """What a provision that has not ended has made, for people; empty when nothing."""
-    made = record.load(name)
-    return str(made.rented) if made is not None and made.rented is not None else ""
+    def _so_far(self) -> str | None:
+        """What exists by now and what can be done about it; None when nothing was made."""
+        made = record.load(self.name)
+        there = str(made.rented) if made is not None and made.rented is not None else ""
+        return f"made so far: {there}" if there else None
 
 
 def _note(made: Record, **what: object) -> Record:

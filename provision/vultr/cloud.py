@@ -1,14 +1,13 @@
-"""Vultr as a Cloud: servers are instances, found again by a tag; a firewall is a group, found by its description."""
+"""Vultr as a Cloud: servers are instances, found again by a tag; keys and firewall groups by their names."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
-from alvps.errors import UsageError
-from alvps.provision.cloud import CloudError, CloudUnreachable, Offers, Order, Server
+from alvps.provision.cloud import CloudError, CloudUnreachable, Offers, Order, Server, SshKey
+from alvps.provision.endpoint import checked_endpoint, checked_token
 from alvps.provision.vultr.client import Client
 from alvps.provision.vultr.domain import Instance
 from alvps.provision.vultr.errors import BadAnswer, Broken, Conflict, Invalid, NoAnswer, NotFound, Refused
@@ -21,44 +20,45 @@ _GONE = 300.0  # seconds for a deletion; an instance that is just being installe
 _NO_ADDRESS = {"", "0.0.0.0"}  # noqa: S104  # nothing is bound: how the API writes "none yet"
 
 
-def mark(instance: str) -> str:
-    """What everything that was made for an environment carries."""
-    return f"al-instance-{instance}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Vultr:
-    """The account that the API key belongs to. endpoint: from VULTR_ENDPOINT. clock, sleep: seconds, for tests."""
+    """The account that the API key belongs to. endpoint: by default VULTR_ENDPOINT's. clock, sleep: seconds."""
 
-    token: str = field(repr=False)
-    endpoint: str = field(default_factory=lambda: os.environ.get("VULTR_ENDPOINT") or ENDPOINT)
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    name: str = field(default="vultr", init=False)
-    _client: Client = field(init=False, repr=False)
+    name = "vultr"
 
-    def __post_init__(self) -> None:
-        if not self.endpoint.startswith(("https://", "http://")):
-            raise UsageError(f"VULTR_ENDPOINT is no http(s) address: {self.endpoint!r}")
-        client = Client(Transport(token=self.token, endpoint=self.endpoint, sleep=self.sleep))
-        object.__setattr__(self, "_client", client)
+    def __init__(
+        self,
+        token: str,
+        *,
+        endpoint: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.endpoint = checked_endpoint("VULTR_ENDPOINT", endpoint or os.environ.get("VULTR_ENDPOINT") or ENDPOINT)
+        self._client = Client(Transport(token=checked_token("Vultr", token), endpoint=self.endpoint, sleep=sleep))
+        self._clock = clock
+        self._sleep = sleep
 
     def offers(self) -> Offers:
         with explained("listing what there is"):
             return offers(self._client.regions.get_all(), self._client.plans.get_all(), self._client.systems.get_all())
 
-    def ssh_key(self, *, name: str, public_key: str, instance: str) -> str:  # noqa: ARG002  # a key is known by its content
+    def ssh_key(self, *, name: str, public_key: str, instance: str) -> SshKey:
+        keys = self._client.ssh_keys
         with explained("the SSH key"):
-            for key in self._client.ssh_keys.get_all():
-                if _material(key.ssh_key) == _material(public_key):
-                    return key.id
-            return self._client.ssh_keys.create(name=name, public_key=public_key.strip()).id
+            same = [key for key in keys.get_all() if _material(key.ssh_key) == _material(public_key)]
+            ours = [key for key in same if _made_for(instance, key.name)]
+            found = next(iter(ours or same), None) or keys.create(name=name, public_key=public_key.strip())
+        return SshKey(id=found.id, ours=_made_for(instance, found.name))
+
+    def find_ssh_key(self, instance: str) -> str | None:
+        with explained("looking for the SSH key"):
+            return next((key.id for key in self._client.ssh_keys.get_all() if _made_for(instance, key.name)), None)
 
     def firewall(self, *, name: str, ports: tuple[int, ...], instance: str) -> str:
         groups = self._client.firewalls
+        group = self.find_firewall(instance)
         with explained("the firewall"):
-            found = [group.id for group in groups.get_all() if mark(instance) in group.description.split()]
-            group = found[0] if found else groups.create(description=f"{name} {mark(instance)}").id
+            group = group or groups.create(description=name).id
             todo = change(groups.get_rules(group), ports)
             for rule in todo.missing:
                 groups.add_rule(group, rule, notes="al")
@@ -66,15 +66,18 @@ class Vultr:
                 groups.delete_rule(group, rule_id)
         return group
 
+    def find_firewall(self, instance: str) -> str | None:
+        with explained("looking for the firewall"):
+            groups = self._client.firewalls.get_all()
+        return next((group.id for group in groups if _made_for(instance, group.description)), None)
+
     def find_server(self, instance: str) -> Server | None:
+        tag = _tag(instance)
         with explained("looking for the server"):
-            tagged = self._client.instances.get_all(tag=mark(instance))
-        found = [one for one in tagged if mark(instance) in one.tags]
+            found = [one for one in self._client.instances.get_all(tag=tag) if tag in one.tags]
         if len(found) > 1:
             ids = ", ".join(one.id for one in found)
-            raise CloudError(
-                f"Vultr: more than one server is tagged {mark(instance)}: {ids}", hint="remove all but one"
-            )
+            raise CloudError(f"Vultr: more than one server is tagged {tag}: {ids}", hint="remove all but one")
         return _server(found[0]) if found else None
 
     def create_server(self, order: Order) -> Server:
@@ -85,7 +88,7 @@ class Vultr:
                 os_id=int(order.image),
                 label=order.name,
                 hostname=order.name,
-                tags=["managed-by-al", mark(order.instance)],
+                tags=["managed-by-al", _tag(order.instance)],
                 ssh_keys=[order.ssh_key],
                 firewall_group=order.firewall,
                 user_data=order.user_data,
@@ -160,13 +163,13 @@ class Vultr:
 
     def _rounds(self, timeout: float) -> Iterator[None]:
         """At least one round, then more with pauses of 1 to 5 s until the time is over. timeout: seconds."""
-        end = self.clock() + timeout
+        end = self._clock() + timeout
         pause = 1.0
         while True:
             yield
-            if self.clock() + pause > end:
+            if self._clock() + pause > end:
                 return
-            self.sleep(pause)
+            self._sleep(pause)
             pause = min(pause + 1, 5.0)
 
 
@@ -179,6 +182,15 @@ def _server(found: Instance) -> Server:
         address=None if found.main_ip in _NO_ADDRESS else found.main_ip,
         address6=found.v6_main_ip or None,
     )
+
+
+def _tag(instance: str) -> str:
+    return f"al-instance-{instance}"
+
+
+def _made_for(instance: str, name: str) -> bool:
+    """Keys and firewall groups have no labels, so their names carry the instance."""
+    return instance != "" and name.endswith(instance)
 
 
 def _material(public_key: str) -> list[str]:

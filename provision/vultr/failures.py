@@ -55,7 +55,7 @@ def _meaning(error: VultrError) -> tuple[type[CloudError], str | None]:
     elif isinstance(error, (Broken, NoAnswer)):
         kind, hint = CloudUnreachable, "the same command goes on from here (https://status.vultr.com)"
     elif isinstance(error, BadAnswer):
-        hint = "VULTR_ENDPOINT, if it is set, must be Vultr's API"
+        kind, hint = CloudUnreachable, "that is not Vultr's API: look at VULTR_ENDPOINT and HTTPS_PROXY"
     elif isinstance(error, Invalid) and _SOLD_OUT.search(error.text):
         kind, hint = NotAvailable, "choose another --plan or --region"
     elif isinstance(error, Invalid) and _QUOTA.search(error.text):

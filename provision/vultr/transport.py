@@ -23,7 +23,7 @@ _TEXT = 500  # characters of the API's own words in an error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """Where the API is and who asks. sleep: of seconds; jitter: a number from 0 to 1."""
+    """Where the API is (without a slash at its end) and who asks. sleep: of seconds; jitter: a number from 0 to 1."""
 
     token: str = field(repr=False)
     endpoint: str = ENDPOINT
@@ -52,10 +52,10 @@ class Transport:
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
-        return ask.Request(method, f"{self.endpoint.rstrip('/')}{path}", headers, body)
+        return ask.Request(method, f"{self.endpoint}{path}", headers, body)
 
     def _tried(self, request: ask.Request, again: Callable[[VultrError], bool]) -> dict[str, object]:
-        asked = f"{request.method} {request.url.removeprefix(self.endpoint.rstrip('/')).partition('?')[0]}"
+        asked = f"{request.method} {request.url.removeprefix(self.endpoint).partition('?')[0]}"
         for attempt in range(1, _ATTEMPTS + 1):
             answer: ask.Answer | None = None
             try:
