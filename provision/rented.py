@@ -16,7 +16,7 @@ from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment, save_environment
 from alvps.provision import bootstrap, firstboot, record, rented_plan, rented_teardown
 from alvps.provision.begun import Begun, Wanted
-from alvps.provision.cloud import Cloud, Order, Server
+from alvps.provision.cloud import Cloud, Order, Server, SshKey
 from alvps.provision.cloudinit import FirstBoot, user_data
 from alvps.provision.order import Choice, check
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
@@ -34,10 +34,19 @@ _RUNNING = 600.0  # seconds until a server that was ordered must run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What one call wants; for a server that was ordered already, it must be what it was ordered with."""
+
+    wanted: Wanted
+    key_path: Path | None
+    web: Web
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RentedServer:
     """One server.
 
-    wanted: None to go on with what was asked for before. key_path: the user's own private key instead of a pair made
+    wanted: None to go on with everything that was asked for before. key_path: the user's own private key instead of a pair made
     for this environment. web: what the world shall see. dns_token: Cloudflare's, for the records of web.domain.
     passphrase: asked for that of a locked key file.
     """
@@ -52,7 +61,8 @@ class RentedServer:
     settle: firstboot.Settle = firstboot.settle
 
     def plan(self) -> Plan:
-        return rented_plan.plan(self.cloud, self.name, self._wanted(), self.key_path, self.web)
+        asked = self._asked(record.load(self.name))
+        return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
         earlier = record.load(self.name)  # also refuses a bad name before anything else
@@ -85,13 +95,15 @@ class RentedServer:
 
     def _go_on(self, earlier: Record | None, progress: Progress) -> Environment:
         progress(Event(step="check", text=f"asking {self.cloud.name}"))
-        server = self._found(earlier, progress)
-        if server is not None and earlier is not None:
-            made = earlier
-            self._user_key(made, server)
-        else:
-            made, choice = self._begin(earlier)
-            made, server = self._order(made, choice, progress)
+        asked = self._asked(earlier)
+        server = self._found(asked, earlier, progress)
+        choice = check(self.cloud.offers(), asked.wanted) if server is None else None
+        made = self._begin(asked, earlier) if server is None or earlier is None else earlier
+        public = self._user_key(made, server)
+        made, key = self._access(made, public, progress)
+        if server is None:
+            assert choice is not None
+            made, server = self._order(made, choice, public, key, progress)
         made = _note(made, server=server.id)
         with timed(progress, "server", f"the server {server.id} runs"):
             server = self._running(server, progress)
@@ -103,15 +115,14 @@ class RentedServer:
         record.close(self.name)
         return environment
 
-    def _wanted(self) -> Wanted:
-        earlier = record.load(self.name)
+    def _asked(self, earlier: Record | None) -> _Asked:
         if self.wanted is not None:
-            return self.wanted
+            return _Asked(wanted=self.wanted, key_path=self.key_path, web=self.web)
         if earlier is None or earlier.rented is None:
             raise UsageError(f"which server shall {self.name!r} be?", hint="say --plan and --region")
-        return earlier.rented.wanted
+        return _asked_of(earlier)
 
-    def _found(self, earlier: Record | None, progress: Progress) -> Server | None:
+    def _found(self, asked: _Asked, earlier: Record | None, progress: Progress) -> Server | None:
         """The server of an earlier attempt. Raises UsageError when something else was asked for then."""
         if earlier is None:
             return None
@@ -120,16 +131,15 @@ class RentedServer:
                 f"{self.name!r} was begun as a {earlier.provider!r} machine",
                 hint=f"al teardown {self.name}, or another --name",
             )
-        begun = earlier.rented
-        found = (self.cloud.server(begun.server) if begun.server else None) or self.cloud.find_server(earlier.instance)
+        id_ = earlier.rented.server
+        found = (self.cloud.server(id_) if id_ else None) or self.cloud.find_server(earlier.instance)
         if found is None:
-            if begun.server:
-                text = f"the server {begun.server} is gone at {self.cloud.name}; another one is ordered"
+            if id_:
+                text = f"the server {id_} is gone at {self.cloud.name}; another one is ordered"
                 progress(Event(step="check", text=text, note=True))
             return None
-        asked = (self.wanted or begun.wanted, self.web, str(self.key_path) if self.key_path else None)
-        if asked != (begun.wanted, begun.web, earlier.key_path):
-            was = begun.wanted
+        if asked != _asked_of(earlier):
+            was = earlier.rented.wanted
             raise UsageError(
                 f"the server {found.id} was ordered already with other options:"
                 f" --plan {was.plan} --region {was.region} --image {was.image}",
@@ -138,23 +148,21 @@ class RentedServer:
         progress(Event(step="check", text=f"going on with the server {found.id}"))
         return found
 
-    def _begin(self, earlier: Record | None) -> tuple[Record, Choice]:
-        """The record of what is asked for, on disk before anything is made; refused when it cannot be had."""
-        wanted = self._wanted()
-        choice = check(self.cloud.offers(), wanted)
-        if self.key_path is not None:
-            public_line(self.key_path, self.name)  # raises before anything is made
-        before = earlier.rented if earlier and earlier.rented else Begun(wanted=wanted, web=self.web)
+    def _begin(self, asked: _Asked, earlier: Record | None) -> Record:
+        """The record of what is asked for, on disk before anything is made."""
+        if asked.key_path is not None:
+            public_line(asked.key_path, self.name)  # raises before anything is made
+        before = earlier.rented if earlier and earlier.rented else Begun(wanted=asked.wanted, web=asked.web)
         made = Record(
             name=self.name,
             provider=self.cloud.name,
             instance=earlier.instance if earlier else secrets.token_hex(8),
             host="",
-            key_path=str(self.key_path) if self.key_path else None,
-            rented=replace(before, wanted=wanted, web=self.web, server=None),
+            key_path=str(asked.key_path) if asked.key_path else None,
+            rented=replace(before, wanted=asked.wanted, web=asked.web, server=None),
         )
         record.save(made)
-        return made, choice
+        return made
 
     def _user_key(self, made: Record, server: Server | None) -> str:
         """The public line of the key that the server lets in. Raises ProvisionFailed when that key is gone."""
@@ -166,17 +174,22 @@ class RentedServer:
     def _key_path(self, made: Record) -> Path:
         return Path(made.key_path) if made.key_path else companion_folder(self.name) / "id_ed25519"
 
-    def _order(self, made: Record, choice: Choice, progress: Progress) -> tuple[Record, Server]:
-        begun, public = _begun(made), self._user_key(made, None)
-        label = f"al-{self.name}-{made.instance}"
+    def _access(self, made: Record, public: str, progress: Progress) -> tuple[Record, SshKey]:
+        """Key and firewall at the provider, as they have to be, whatever was there before."""
+        label, web = f"al-{self.name}-{made.instance}", _begun(made).web
         with timed(progress, "ssh key", f"the SSH key is at {self.cloud.name}"):
             key = self.cloud.ssh_key(name=label, public_key=public, instance=made.instance)
         made = _note(made, ssh_key=key.id if key.ours else None)
-        with timed(progress, "firewall", f"the firewall opens {_ports_text(begun.web)}"):
-            ports = bootstrap.ports(begun.web)
+        ports = bootstrap.ports(web)
+        with timed(progress, "firewall", f"the firewall opens {', '.join(map(str, ports))}"):
             firewall = self.cloud.firewall(name=label, ports=ports, instance=made.instance)
-        made = _note(made, firewall=firewall)
-        host_key = generate(self.name)
+        return _note(made, firewall=firewall), key
+
+    def _order(
+        self, made: Record, choice: Choice, public: str, key: SshKey, progress: Progress
+    ) -> tuple[Record, Server]:
+        begun, host_key = _begun(made), generate(self.name)
+        assert begun.firewall is not None
         made = _note(made, host_keys=(*begun.host_keys, host_key.key.line()))
         boot = FirstBoot(
             hostname=self.name,
@@ -194,7 +207,7 @@ class RentedServer:
                     region=choice.region.id,
                     image=choice.image.id,
                     ssh_key=key.id,
-                    firewall=firewall,
+                    firewall=begun.firewall,
                     user_data=user_data(boot),
                 )
             )
@@ -267,6 +280,13 @@ class RentedServer:
         return f"made so far: {there}" if there else None
 
 
+def _asked_of(earlier: Record) -> _Asked:
+    begun = _begun(earlier)
+    return _Asked(
+        wanted=begun.wanted, key_path=Path(earlier.key_path) if earlier.key_path else None, web=begun.web
+    )
+
+
 def _note(made: Record, **what: object) -> Record:
     """The record with these things of `Begun`, on disk."""
     noted = replace(made, rented=replace(_begun(made), **what))  # type: ignore[arg-type]  # the names of its fields
@@ -282,7 +302,3 @@ def _begun(made: Record) -> Begun:
 def _address(server: Server) -> str:
     assert server.address is not None  # wait_running's promise
     return server.address
-
-
-def _ports_text(web: Web) -> str:
-    return ", ".join(map(str, bootstrap.ports(web)))
