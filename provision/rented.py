@@ -46,9 +46,9 @@ class _Asked:
 class RentedServer:
     """One server.
 
-    wanted: None to go on with everything that was asked for before. key_path: the user's own private key instead of a pair made
-    for this environment. web: what the world shall see. dns_token: Cloudflare's, for the records of web.domain.
-    passphrase: asked for that of a locked key file.
+    wanted: None to go on with everything that was asked for before. key_path: the user's own private key instead of a
+    pair made for this environment. web: what the world shall see. dns_token: Cloudflare's, for the records of
+    web.domain. passphrase: asked for that of a locked key file.
     """
 
     name: str
@@ -73,7 +73,7 @@ class RentedServer:
                 environment = self._go_on(earlier, progress)
         except AlError as error:
             if there := self._so_far():
-                error.message = f"{error.message}; {there}"
+                error.detail = f"{error.detail}\n{there}" if error.detail else there
                 error.hint = f"{error.hint}; {_GO_ON}" if error.hint else _GO_ON
             raise
         except KeyboardInterrupt:
@@ -282,9 +282,7 @@ class RentedServer:
 
 def _asked_of(earlier: Record) -> _Asked:
     begun = _begun(earlier)
-    return _Asked(
-        wanted=begun.wanted, key_path=Path(earlier.key_path) if earlier.key_path else None, web=begun.web
-    )
+    return _Asked(wanted=begun.wanted, key_path=Path(earlier.key_path) if earlier.key_path else None, web=begun.web)
 
 
 def _note(made: Record, **what: object) -> Record:
