@@ -57,7 +57,8 @@ class Hetzner:
             return offers(
                 client.server_types.get_all(),
                 client.locations.get_all(),
-                client.images.get_all(type=["system"], status=["available"]),
+                # Not by status too: hcloud 2.27 sends the page's size as the status.
+                client.images.get_all(type=["system"]),
                 client.request("GET", "/pricing")["pricing"],
             )
 

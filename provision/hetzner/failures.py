@@ -55,9 +55,7 @@ def explained(what: str) -> Iterator[None]:
 def explain(what: str, error: APIException | ActionException) -> CloudError:
     """One error of the API's as ours, with its own words."""
     code, words = _said(error)
-    if isinstance(code, int) and code >= 500:
-        code = "server_error"
-    kind, hint = _KINDS.get(_STATUS.get(code, "") if isinstance(code, int) else code, (CloudError, None))
+    kind, hint = _KINDS.get(_known(code), (CloudError, None))
     return kind(f"Hetzner: {what}: {words} ({code})", hint=hint, detail=_fields(error))
 
 
@@ -71,6 +69,13 @@ def _said(error: APIException | ActionException) -> tuple[int | str, str]:
         return error.code, error.message
     failed = error.action.error
     return (failed["code"], failed["message"]) if failed else ("action", str(error.message))
+
+
+def _known(code: int | str) -> str:
+    """hcloud gives the HTTP status of an answer that has no code of the API's; one of 2xx was a proxy's page."""
+    if isinstance(code, str):
+        return code
+    return "server_error" if code >= 500 or code < 300 else _STATUS.get(code, "")
 
 
 def _fields(error: APIException | ActionException) -> str | None:

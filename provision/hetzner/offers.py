@@ -12,8 +12,8 @@ from alvps.provision.cloud import IMAGES, Image, Offers, Price, Region, ServerPl
 def offers(types: Iterable[Any], locations: Iterable[Any], images: Iterable[Any], pricing: Mapping[str, Any]) -> Offers:
     """Server types where they can be ordered now: what is deprecated or sold out at a location is left out there.
 
-    types, locations, images: hcloud's models, whose annotations call every field optional. pricing: of GET /pricing; the
-    price of a server contains that of its public IPv4 address, which is billed apart.
+    types, locations, images: hcloud's models, whose annotations call every field optional. pricing: of GET /pricing;
+    the price of a server contains that of its public IPv4 address, which is billed apart.
     """
     addresses = _ipv4(pricing)
     plans = (_plan(type_, addresses, pricing["currency"]) for type_ in types)
@@ -23,7 +23,7 @@ def offers(types: Iterable[Any], locations: Iterable[Any], images: Iterable[Any]
         images=tuple(
             Image(id=str(image.id), name=image.name, architecture=image.architecture)
             for image in images
-            if image.name in IMAGES and image.deprecated is None
+            if image.name in IMAGES and image.status == "available" and image.deprecation is None
         ),
     )
 
