@@ -165,6 +165,12 @@ def test_a_key_of_the_users_own_is_used_and_not_ours(fake: Fake, cloud: Cloud) -
     assert cloud.find_ssh_key(INSTANCE) is None
 
 
+def test_of_two_with_one_content_ours_is_taken(fake: Fake, cloud: Cloud) -> None:
+    mine = {"id": "mine", "name": "laptop", "ssh_key": KEY}
+    fake.ssh_keys = {"mine": mine, "ours": {**mine, "id": "ours", "name": NAME}}
+    assert cloud.ssh_key(name=NAME, public_key=KEY, instance=INSTANCE) == SshKey(id="ours", ours=True)
+
+
 def rules(fake: Fake, group: str) -> set[tuple[object, ...]]:
     found = fake.rules[group].values()
     return {(one["ip_type"], one["protocol"], one["port"], one["subnet"], one["subnet_size"]) for one in found}
@@ -315,9 +321,12 @@ def test_a_server_whose_creation_was_never_answered_is_found_by_its_instance(
     assert found is None or (found.id, found.name) == (next(iter(fake.instances)), "demo")
 
 
-def test_only_a_server_with_the_very_instance_is_found(fake: Fake, cloud: Cloud) -> None:
+def test_a_server_of_somebody_else_is_not_found_even_if_the_list_shows_it(fake: Fake, cloud: Cloud) -> None:
     made = cloud.create_server(order(cloud))
-    fake.instances[made.id]["tags"] = [f"al-instance-{INSTANCE}0"]
+    other = {**cloud_view(fake, made.id), "tags": [f"al-instance-{INSTANCE}0"]}
+    fake.instances.clear()
+    meta = {"total": 1, "links": {"next": "", "prev": ""}}
+    fake.on("GET", "/instances", Say(200, {"instances": [other], "meta": meta}))
     assert cloud.find_server(INSTANCE) is None
 
 
