@@ -562,7 +562,7 @@ MemoryMax=384M
 Environment=GOMEMLIMIT=256MiB
 CPUWeight=50
 TasksMax=256
-LimitNOFILE=16384
+LimitNOFILE=8192
 LimitCORE=0
 # It writes its certificates and nothing else, and sees nothing of what runs here.
 ReadWritePaths=/var/lib/caddy
@@ -646,9 +646,11 @@ caddyfile() {
 	servers {
 		protocols $protocols
 		max_header_size 16KB
-		# How long a body may take and how large it may be is for the daemon to say: it is sent on as it comes.
+		# How large a body may be and how long it may take is for the daemon to say (60 s): it is sent on as it comes.
+		# Who stops in the middle of one that the daemon has refused already is let go by the time here.
 		timeouts {
 			read_header 10s
+			read_body 90s
 			idle 1m
 		}
 	}
@@ -776,9 +778,13 @@ END
   open=no
   if ss -Hltn 'sport = :8080' | awk '$4 !~ /^(127\.|\[::1\])/ { found = 1 } END { exit !found }'; then open=yes; fi
   if [ "$open" != "${expose:-no}" ]; then
-    # Systemd refuses to restart a listener under the service that has it.
+    # A listener cannot be started under the service that has it; and as long as there is any, a connection starts it.
+    sockets=$(systemctl show -P TriggeredBy action-llama.service)
+    # shellcheck disable=SC2086 # a list of units
+    systemctl stop $sockets
     systemctl stop action-llama.service
-    systemctl restart action-llama.socket
+    # shellcheck disable=SC2086
+    systemctl start $sockets
     systemctl start action-llama.service
     if [ "$expose" = yes ]; then did "web: port 8080 is open on all addresses"; else did "web: port 8080 is on loopback only"; fi
   fi
