@@ -18,6 +18,7 @@ from alvps.provision import bootstrap, firstboot, record, rented_plan, rented_te
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import Cloud, Order, Server, SshKey
 from alvps.provision.cloudinit import FirstBoot, user_data
+from alvps.provision.lock import claimed
 from alvps.provision.order import Choice, check
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
 from alvps.provision.record import Record
@@ -65,7 +66,11 @@ class RentedServer:
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)  # also refuses a bad name before anything else
+        with claimed(self.name):  # also refuses a bad name before anything else
+            return self._create(progress)
+
+    def _create(self, progress: Progress) -> Environment:
+        earlier = record.load(self.name)
         if self.name in list_environments():
             return self._written(earlier)
         try:
@@ -83,7 +88,8 @@ class RentedServer:
         return environment
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
-        return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
+        with claimed(self.name):
+            return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
     def _written(self, earlier: Record | None) -> Environment:
         """The environment, when only the last step of its making was cut off. Raises UsageError for any other."""

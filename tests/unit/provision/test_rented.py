@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from alvps.errors import AlError, CredentialsMissing, UsageError
+from alvps.errors import AlError, CredentialsMissing, HostBusy, UsageError
 from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment, save_environment
 from alvps.provision import record
@@ -367,6 +367,17 @@ def test_another_kind_of_machine_of_that_name_is_not_gone_on_with(cloud: MemoryC
     with pytest.raises(UsageError, match="begun as a 'local' machine"):
         server(cloud).create(silent)
     assert cloud.left() == []
+
+
+def test_two_at_once_do_not_make_two_servers(cloud: MemoryCloud) -> None:
+    def settle(*_args: object, **_options: object) -> None:
+        for call in (lambda: server(cloud).create(silent), lambda: tear_down(cloud)):
+            with pytest.raises(HostBusy, match="is at work on the environment 'demo'"):
+                call()
+
+    server(cloud, settle=settle).create(silent)
+    assert cloud.ordered == 1
+    tear_down(cloud)
 
 
 def test_a_plan_shows_the_price_and_makes_nothing(cloud: MemoryCloud, home: Path) -> None:
