@@ -18,6 +18,7 @@ from alvps.provision import bootstrap, firstboot, record, rented_plan, rented_te
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import Cloud, Order, Server, SshKey
 from alvps.provision.cloudinit import FirstBoot, user_data
+from alvps.provision.disk import disk_errors
 from alvps.provision.lock import claimed
 from alvps.provision.order import Choice, check
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
@@ -73,7 +74,7 @@ class RentedServer:
         if self.name in list_environments():
             return self._written(earlier)
         try:
-            with timed(progress, "done", f"environment {self.name} is ready"):
+            with timed(progress, "done", f"environment {self.name} is ready"), disk_errors():
                 environment = self._go_on(earlier, progress)
         except AlError as error:
             if there := self._so_far():
@@ -87,7 +88,7 @@ class RentedServer:
         return environment
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
-        with claimed(self.name):
+        with claimed(self.name), disk_errors():
             return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
     def _written(self, earlier: Record | None) -> Environment:
