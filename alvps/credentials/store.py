@@ -11,7 +11,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ from alvps.credentials.refs import INSTANCE_NAME, TYPE_NAME, CredentialRef
 from alvps.credentials.schema import absent, described
 from alvps.credentials.swap import replace_folder
 from alvps.credentials.types import Field, type_named
-from alvps.errors import AlError, Problem, UsageError
+from alvps.errors import AlError, UsageError
 
 _HALF_MADE = ".new-"
 
@@ -108,17 +107,6 @@ class FileStore:
         there = instance.field_names(self._path(ref))
         return absent(type_.form_of(there), there) if type_ else ()
 
-    def check(self) -> tuple[Problem, ...]:
-        """What in the store is open to other users of the machine."""
-        problems = []
-        for folder, folders, files in os.walk(self.root):
-            here = Path(folder)
-            problems += _too_open(self.root, here, 0o700)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(name for name in files if not name.startswith(".")):
-                problems += _too_open(self.root, here / name, 0o600)
-        return tuple(problems)
-
     def _path(self, ref: CredentialRef) -> Path:
         # A reference may have been made without parse(); nothing outside the root may ever be named.
         if not TYPE_NAME.fullmatch(ref.type) or not INSTANCE_NAME.fullmatch(ref.instance):
@@ -187,16 +175,3 @@ def _make_folder(folder: Path) -> None:
     for missing in reversed([parent for parent in (folder, *folder.parents) if not parent.exists()]):
         with suppress(FileExistsError):  # another process was faster
             missing.mkdir(mode=0o700)
-
-
-def _too_open(root: Path, path: Path, allowed: int) -> list[Problem]:
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:
-        return []  # a link that leads nowhere; reading it says so
-    if not mode & ~allowed:
-        return []
-    where = "/".join(("credentials", *path.relative_to(root).parts))
-    return [
-        Problem(where, f"its mode is {mode:04o}, open to others; allowed: {allowed:04o} (chmod {allowed:o} {path})")
-    ]

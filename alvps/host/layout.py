@@ -26,7 +26,6 @@ class Layout(NamedTuple):
     journalctl: str = "journalctl"
     debootstrap: str = "debootstrap"
     apt_get: str = "apt-get"
-    cloud_init: str = "cloud-init"
     pip_arguments: tuple[str, ...] = ()  # tests: an index that needs no network
     verdict_seconds: float = 10.0  # from the switch until a release must be ready
     return_seconds: float = 8.0  # for the old release to be ready again
