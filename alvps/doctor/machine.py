@@ -33,12 +33,7 @@ def _disk(facts: Mapping[str, Any]) -> Iterator[Finding]:
     if not facts["disk"]:
         yield unknown("disk-space", "disk", "how much room is left")
         return
-    seen = set()
     for path, disk in facts["disk"].items():
-        same = (disk["total"], disk["inodes"], disk["free"])
-        if same in seen:
-            continue  # another folder of the same file system
-        seen.add(same)
         text = f"{path}: {disk['free'] / GIB:.1f} GiB free of {disk['total'] / GIB:.1f}"
         if disk["free"] < VERY_LOW_DISK:
             yield error("disk-space", "disk", text, f"{_FREE}; or a bigger disk", fix="prune")

@@ -52,7 +52,9 @@ def _part(facts: Mapping[str, Any], part: str, version: str) -> Finding:
         text = f"{name} {version}: the package {package} {packages[package]} can be upgraded to {candidates[package]}"
         return warning("docker-version", "docker", text, f"on the host: apt-get install --only-upgrade {package}")
     if package in theirs:
-        return ok("docker-version", "docker", f"{name} {version}: the newest of the distribution ({packages[package]})")
+        judged = (facts["updates"] or {}).get("lists_age") is not None
+        which = "the newest of the distribution" if judged else "of the distribution"
+        return ok("docker-version", "docker", f"{name} {version}: {which} ({packages[package]})")
     if found := holes(part, version):
         known = "; ".join(f"{hole.ids} ({hole.what})" for hole in found)
         remedy = f"upgrade {name} to {' or '.join(found[-1].fixed)}; see {found[-1].source}"
@@ -99,12 +101,13 @@ def _images(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield error("image-missing", "images", f"gone from the host: {', '.join(images['missing'])}", "al push")
     if images["oldest"] is None:
         return
-    days = f"{images['oldest'] / DAY:.0f} days"
+    days = images["oldest"] / DAY
     if images["oldest"] > OLD_IMAGE:
-        text = f"the images of agents were built {days} ago: what was mended in Debian since is not in them"
+        text = f"the images of agents were built {days:.0f} days ago: what was mended in Debian since is not in them"
         yield warning("image-age", "images", text, "al push --rebuild")
     else:
-        yield ok("image-age", "images", f"the images of agents are at most {days} old")
+        age = f"{days:.0f} days old at most" if days >= 1 else "less than a day old"
+        yield ok("image-age", "images", f"the images of agents are {age}")
 
 
 def _bootstrap(facts: Mapping[str, Any], expected: Expected) -> Finding:

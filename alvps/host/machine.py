@@ -27,9 +27,12 @@ def disk(path: str) -> dict[str, int] | None:
 
 
 def disks(layout: Layout) -> dict[str, dict[str, int]]:
-    """Those that matter: of the releases, of Docker's data, of the state, of the system."""
-    paths = (layout.root, layout.docker_data, layout.state, "/")
-    return {path: found for path in paths if (found := disk(path))}
+    """Those that matter: of the system, of Docker's data, of the releases, of the state; each file system once."""
+    found: dict[int, tuple[str, dict[str, int]]] = {}
+    for path in ("/", layout.docker_data, layout.root, layout.state):
+        if sizes := disk(path):
+            found.setdefault(os.stat(path).st_dev, (path, sizes))
+    return dict(found.values())
 
 
 def memory() -> dict[str, int]:
