@@ -74,7 +74,7 @@ def state(layout: Layout, message: dict[str, Any]) -> tuple[dict[str, Any], byte
         "live": live.facts if live else None,
         "ready": serving.ready(layout, live.id) if live else [],
         "credentials": credentials.digests(values),
-        "authorities": images.authorities_digest(layout),
+        "surroundings": images.surroundings(layout, live.text("images_built") if live else ""),
         "images": (listing or "").split(),
         "bootstrap": (fsio.read_json(layout.bootstrap) or {}).get("digest"),
         "code": codebase.exists(layout, str(message.get("code"))),

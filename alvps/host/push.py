@@ -79,7 +79,7 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
     # Installing the dependencies and building the images take the longest and do not know of each other.
     installing = background.Task(lambda: _install(work, parts), on_failure=work.life.stop_children)
     try:
-        release = _assemble(work, hello, parts, sources, new=new, installing=installing)
+        release = _assemble(work, hello, parts, sources, live, new=new, installing=installing)
     except Exception:
         if installing.failed:
             installing.finish()  # the cause: it stopped the build
@@ -254,7 +254,14 @@ def _install(work: Work, parts: _Parts) -> None:
 
 
 def _assemble(
-    work: Work, hello: Hello, parts: _Parts, sources: trees.Sources, *, new: int, installing: background.Task
+    work: Work,
+    hello: Hello,
+    parts: _Parts,
+    sources: trees.Sources,
+    live: Release | None,
+    *,
+    new: int,
+    installing: background.Task,
 ) -> Release:
     """The release's folder, images built, on the disk, under its name; live it is not."""
     layout = work.layout
@@ -268,8 +275,9 @@ def _assemble(
     _make_mount_points(f"{partial}/project", parts)
     os.symlink(f"../../code/{parts.code}", f"{partial}/code")
     os.symlink(f"../../venvs/{parts.venv}", f"{partial}/venv")
-    authorities = images.authorities_digest(layout)
-    plan = imageplan.plan(hello.project, parts.agents, parts.entries, parts.code_entries, authorities)
+    built = releases.iso(work.now()) if hello.rebuild else live.text("images_built") if live else ""
+    surroundings = images.surroundings(layout, built)
+    plan = imageplan.plan(hello.project, parts.agents, parts.entries, parts.code_entries, surroundings)
     work.step("images")
     ids = _build(work, hello, plan, f"{partial}/project", layout.at("code", parts.code))
     installing.finish()
@@ -287,6 +295,7 @@ def _assemble(
         "gateway": parts.gateway,
         "agent_facts": parts.agents,
         "image_tags": plan.tags,
+        "images_built": built,
     }
     work.step("store")
     fsio.write_file(f"{partial}/manifest", manifest.encode(parts.entries))
@@ -321,8 +330,13 @@ def _build(work: Work, hello: Hello, plan: imageplan.ImagePlan, release: str, co
             release=release,
             code=code_folder,
             life=work.life,
+            fresh=hello.rebuild,
             ensure_debian=lambda: debian.ensure(
-                work.layout, work.life, work.say, lambda line: work.line(debian.IMAGE, line)
+                work.layout,
+                work.life,
+                work.say,
+                lambda line: work.line(debian.IMAGE, line),
+                fresh=hello.rebuild,
             ),
             begin=begin,
             on_line=lambda image, line: work.line(image.what, line),

@@ -19,6 +19,7 @@ from alvps.project.environment import Environment
 from alvps.verify import ssh_config
 
 SUITE = Path(__file__).parent / "suite"
+TOPICS = ("units", "secrets", "files", "doors", "machine")  # in the order in which they are checked
 _CONNECT_SECONDS = 30.0
 _LONGEST_REASON = 400
 # The user's conftest.py, configuration, cache and plug-ins must not have a say; nor may any of it be written.
@@ -51,7 +52,7 @@ def run(environment: Environment, tell: Callable[[Check], None]) -> tuple[Check,
         host = testinfra.get_host(_hostspec(environment.host), ssh_config=str(config), sudo=sudo)
         suite = Suite(host, environment, tell)
         with _undisturbed():
-            code = pytest.main([*_ALONE, str(SUITE)], plugins=[suite])
+            code = pytest.main([*_ALONE, *(str(SUITE / f"test_{topic}.py") for topic in TOPICS)], plugins=[suite])
     if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} or not suite.checks:
         raise AlError(f"the checks could not be run (pytest: {int(code)})", detail=suite.trouble or None)
     return tuple(suite.checks)

@@ -124,7 +124,6 @@ class FakeHost:
             "systemctl": str(folder / "bin" / "systemctl"),
             "docker": str(folder / "bin" / "docker"),
             "journalctl": str(folder / "bin" / "journalctl"),
-            "cloud_init": "no-such-program",
             "verdict_seconds": 2.0,
             "return_seconds": 2.0,
             "reserve": 0,
