@@ -30,6 +30,7 @@ def facts(layout: Layout, now: float) -> dict[str, Any]:
         "pending": fsio.read_json(layout.at("pending.json")),
         "lock": lock.holder(layout),
         "credentials": sorted(credentials.read(layout, credentials.current(layout))) if _may_read(layout) else [],
+        "credentials_at_rest": credentials.at_rest(layout),
     }
 
 
