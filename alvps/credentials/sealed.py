@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from alvps.errors import AlError
 
 _SEALED = "sealed-"
-_SECONDS = 8.0  # a TPM takes its time; less than those wait who ask whether all is ready
-_TRIES = 3  # a push may exchange the set while it is asked for
+_SECONDS = 8.0  # for all tries: a TPM takes its time; less than those wait who ask whether all is ready
+_TRIES = 3  # a push may exchange the set while it is asked for, and a busy system may fail once
 
 
 class CannotUnseal(AlError):
@@ -40,18 +41,24 @@ def live(folder: Path) -> str | None:
 
 def unseal(folder: Path, listener: Path) -> Unsealed:
     """The live set. Blocks. Raises CannotUnseal."""
+    end = time.monotonic() + _SECONDS
+    trouble = CannotUnseal(f"the set of credentials in {folder} is exchanged again and again")
     for _ in range(_TRIES):
-        found = _ask(listener)
-        if found.name == live(folder):
-            return found
-    raise CannotUnseal(f"the set of credentials in {folder} is exchanged again and again")
+        try:
+            found = _ask(listener, max(0.1, end - time.monotonic()))
+        except CannotUnseal as error:  # noqa: PERF203 - three rounds at most
+            trouble = error
+        else:
+            if found.name == live(folder):
+                return found
+    raise trouble
 
 
-def _ask(listener: Path) -> Unsealed:
+def _ask(listener: Path, seconds: float) -> Unsealed:
     received = bytearray()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_SECONDS)
+            connection.settimeout(seconds)
             connection.connect(str(listener))
             while piece := connection.recv(65536):
                 received += piece

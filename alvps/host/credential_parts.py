@@ -3,7 +3,7 @@
 What agents declare is for the launcher; what deliveries are checked with is for the daemon, and its names begin with
 "gateway:". In each place a set is a folder:
 
-- `sealed-<digest>/set`: JSON, {"set": the folder's name, "values": {"type/instance": {field: value}}}, encrypted.
+- `sealed-<digest>/set.cred`: JSON, {"set": the folder's name, "values": {"type/instance": {field: value}}}, encrypted.
 - `set-<digest>/<type>/<instance>/<field>`, where the host cannot encrypt: 0600 in 0700 folders of the launcher's, or
   0640 in 0750 folders of root that the daemon's group may read (root never writes where the daemon could have put a
   link). A value is followed by one newline, as in the laptop's store.
@@ -70,7 +70,7 @@ def read(layout: Layout, part: Part, name: str) -> Values:
     """What a set has in this place. What cannot be decrypted counts as not there: then it is sent anew."""
     if not name.startswith(SEALED):
         return _read_files(f"{part.root}/{name}")
-    path = f"{part.root}/{name}/set"
+    path = f"{part.root}/{name}/set.cred"
     if not fsio.is_plain_file(path):
         return {}
     try:
@@ -87,8 +87,8 @@ def write_sealed(part: Part, name: str, sealed: bytes) -> str:
     if not os.path.isdir(folder):
         _make(folder, part)
         fsio.sync_folder(part.root)
-    fsio.write_file(f"{folder}/set", sealed, 0o600)
-    return f"{folder}/set"
+    fsio.write_file(f"{folder}/set.cred", sealed, 0o600)
+    return f"{folder}/set.cred"
 
 
 def write_files(part: Part, name: str, values: Values) -> None:
