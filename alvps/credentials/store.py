@@ -53,23 +53,8 @@ class FileStore:
         return tuple(found)
 
     def get(self, ref: CredentialRef) -> Credential | None:
-        """The credential, or None unless every field that its type needs is there and says something.
-
-        A field that may be left out and is empty counts as left out.
-        """
-        fields = instance.read_fields(self._path(ref))
-        type_ = type_named(ref.type)
-        if not fields:
-            return None
-        if type_ is None:
-            return Credential(type=ref.type, instance=ref.instance, fields=fields) if all(fields.values()) else None
-        said = {name: value for name, value in fields.items() if value}
-        form = type_.form_of(said)
-        if not said or absent(form, said):
-            return None
-        left_out = {field.name for field in form if field.optional} - said.keys()
-        kept = {name: value for name, value in fields.items() if name not in left_out}
-        return Credential(type=ref.type, instance=ref.instance, fields=kept)
+        """The credential, or None if it is not there or not complete."""
+        return complete(ref, instance.read_fields(self._path(ref)))
 
     def put(self, credential: Credential) -> None:
         """Store it, in place of the instance that was there. Raises UsageError for what cannot be stored."""
@@ -131,6 +116,25 @@ class FileStore:
                 os.close(descriptor)
         except OSError as error:
             raise AlError(f"cannot write to the credential store {self.root}: {error.strerror}") from error
+
+
+def complete(ref: CredentialRef, fields: dict[str, str] | None) -> Credential | None:
+    """The credential of these fields, or None unless every field that its type needs is there and says something.
+
+    A field that may be left out and is empty counts as left out.
+    """
+    type_ = type_named(ref.type)
+    if not fields:
+        return None
+    if type_ is None:
+        return Credential(type=ref.type, instance=ref.instance, fields=fields) if all(fields.values()) else None
+    said = {name: value for name, value in fields.items() if value}
+    form = type_.form_of(said)
+    if not said or absent(form, said):
+        return None
+    left_out = {field.name for field in form if field.optional} - said.keys()
+    kept = {name: value for name, value in fields.items() if name not in left_out}
+    return Credential(type=ref.type, instance=ref.instance, fields=kept)
 
 
 def _check(credential: Credential) -> None:

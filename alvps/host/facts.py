@@ -43,7 +43,7 @@ def facts(layout: Layout, now: float, domain: str | None = None) -> dict[str, An
         "firewall": doors.firewall,
         "listeners": doors.listeners,
         "certificate": lambda: doors.certificate(domain) if domain else None,
-        "credentials_at_rest": lambda: "files" if credentials.current(layout) else None,
+        "credentials_at_rest": lambda: credentials.at_rest(layout),
     }
     return {
         "t": "facts",

@@ -88,7 +88,7 @@ def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
         and live.text("venv_digest") == dependencies.name_of(hello.requirements)
         and live.agents == hello.agents
         and live.texts("gateway") == hello.gateway
-        and credentials.current(layout) == hello.credential_set
+        and credentials.is_set(credentials.current(layout), hello.credential_set)
     )
 
 

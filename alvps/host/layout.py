@@ -22,6 +22,8 @@ class Layout(NamedTuple):
     system_cas: str = "/etc/ssl/certs/ca-certificates.crt"
     docker_data: str = "/var/lib/docker"
     systemctl: str = "systemctl"
+    systemd_creds: str = "systemd-creds"
+    systemd_run: str = "systemd-run"
     docker: str = "docker"
     journalctl: str = "journalctl"
     debootstrap: str = "debootstrap"

@@ -25,9 +25,11 @@ from alvps.host import (
     process,
     prune,
     releases,
+    sealing,
     serving,
     space,
     trees,
+    units,
 )
 from alvps.host import hello as hello_
 from alvps.host.hello import Hello
@@ -87,8 +89,8 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
         installing.wait()
         raise
     work.step("credentials")
-    new_set = credentials.write(work.layout, received.values)
-    if hello.scope is None and new_set != hello.credential_set:
+    new_set = _store(work, received.values, parts.code)
+    if hello.scope is None and not credentials.is_set(new_set, hello.credential_set):
         raise Refused("protocol", "the credentials do not make the announced set")
     verdict = activate.activate(work, release, new_set)
     if verdict.result == activate.LIVE:
@@ -106,6 +108,17 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
         "tail": verdict.tail,
         "seconds": round(verdict.seconds, 3),
     }
+
+
+def _store(work: Work, values: credentials.Values, code: str) -> str:
+    """The set of credentials on the disk, encrypted if this host can and that code can read it. Returns its folder."""
+    if units.unseal(work.layout, code):
+        try:
+            return credentials.seal(work.layout, values)
+        except sealing.CannotSeal as error:
+            if credentials.is_sealed(credentials.current(work.layout)):
+                work.say(f"this host cannot encrypt its credentials any more, they lie there as files: {error}")
+    return credentials.write(work.layout, values)
 
 
 class _Received(NamedTuple):
