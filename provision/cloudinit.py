@@ -49,7 +49,7 @@ def user_data(boot: FirstBoot) -> str:
         }
         for number, pem in enumerate(boot.authorities, 1)
     ]
-    # Compressed: providers allow as little as 16 KB. mtime=0 keeps the same input the same output.
+    # Compressed: Hetzner allows 32 KiB. mtime=0 keeps the same input the same output.
     packed = base64.b64encode(gzip.compress(boot.bootstrap, mtime=0)).decode()
     files.append(
         {

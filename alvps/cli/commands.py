@@ -20,7 +20,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("doctor", "check the project, this machine and the host, and say what to do"),
     },
     "Host": {
-        "provision": Entry("provision", "turn a server into a host: local, existing"),
+        "provision": Entry("provision", "turn a server into a host: local, existing, hetzner, vultr"),
         "teardown": Entry("teardown", "remove what `al provision` made"),
         "push": Entry("push", "make this project live on the host"),
         "verify": Entry("verify", "check that a host is as it is claimed to be"),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from alvps.cli.options import json_option, yes_option
+
+if TYPE_CHECKING:
+    from alvps.project.environment import Environment
 
 
 @click.command()
@@ -25,15 +29,7 @@ def command(name: str, purge: bool, forget: bool, yes: bool, as_json: bool) -> N
 
     environment = find(name)
     if not yes:
-        where = environment.container or f"{environment.user}@{environment.host}"
-        what = (
-            "the files here for"
-            if forget
-            else "everything al made on"
-            if environment.provider == "existing"
-            else "the machine"
-        )
-        click.confirm(f"Remove {what} {where} (environment {name})? Runs that are going on end.", abort=True, err=True)
+        click.confirm(f"{_question(environment, forget=forget)} Runs that are going on end.", abort=True, err=True)
     with Progress() as progress:
         report = teardown(
             environment,
@@ -49,3 +45,16 @@ def command(name: str, purge: bool, forget: bool, yes: bool, as_json: bool) -> N
         click.echo(f"removed {line}")
     for line in report.left:
         click.echo(f"left {line}")
+
+
+def _question(environment: Environment, *, forget: bool) -> str:
+    from alvps.provision.teardown import where
+
+    machine = f"{where(environment)} (environment {environment.name})"
+    if forget:
+        return f"Remove the files here for {machine}?"
+    if environment.provider == "existing":
+        return f"Remove everything al made on {machine}?"
+    if environment.rented is not None and environment.rented.instance is None:
+        return f"Delete {machine}, which another program made?"
+    return f"Remove {machine}?"

@@ -19,6 +19,7 @@ class Options:
     launcher: Path
     listen: tuple[str, int]
     dashboard: tuple[str, int] | None = None
+    web: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -66,6 +67,12 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         metavar="HOST:PORT",
         help="the dashboard's listener, when systemd does not hand one over; without, there is no dashboard",
     )
+    parser.add_argument(
+        "--web",
+        type=Path,
+        default=Path("/etc/action-llama/web.conf"),
+        help="the file that says under which domain a proxy on this machine shows the dashboard",
+    )
     found = parser.parse_args(arguments)
     return Options(
         root=found.root,
@@ -74,6 +81,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         launcher=found.launcher,
         listen=found.listen,
         dashboard=found.dashboard,
+        web=found.web,
     )
 
 
