@@ -31,6 +31,7 @@ def command(*, project: Path, env_name: str | None, fix: bool, strict: bool, as_
     error (with --strict, a warning), else 0. docs/doctor.md explains every finding.
     """
     from alvps.cli.doctor_view import Printer
+    from alvps.doctor import laptop
 
     environment, why_none = _environment(project, env_name)
     printer = Printer(silent=as_json)
@@ -42,7 +43,7 @@ def command(*, project: Path, env_name: str | None, fix: bool, strict: bool, as_
     printer.section("This machine", mended, here)
     there: list[Finding] = []
     if environment is not None:
-        done, there = _there(environment, fix=fix)
+        done, there = _there(environment, laptop.project_name(project), fix=fix)
         printer.section(f"Host {environment.name}", done, there)
         mended += done
     found = [*here, *there]
@@ -95,7 +96,7 @@ def _mend_here(fixes: Sequence[str]) -> list[Mended]:
     return [Mended(fix="modes", mended=True, text=f"{len(paths)} files and folders were closed to other users")]
 
 
-def _there(environment: Environment, *, fix: bool) -> tuple[list[Mended], list[Finding]]:
+def _there(environment: Environment, project: str | None, *, fix: bool) -> tuple[list[Mended], list[Finding]]:
     from alvps.cli.doctor_host import findings
     from alvps.cli.host import open_session
     from alvps.doctor.findings import error, ok
@@ -104,10 +105,10 @@ def _there(environment: Environment, *, fix: bool) -> tuple[list[Mended], list[F
     mended: list[Mended] = []
     try:
         with open_session(environment) as session:
-            found = findings(session, environment)
+            found = findings(session, environment, project)
             if fix and (fixes := _fixes(found)):
                 mended += mend(session, fixes)
-                found = findings(session, environment)
+                found = findings(session, environment, project)
             return mended, [
                 ok("host", "host", f"{session.host} answers over SSH, its host key is the right one"),
                 *found,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from alvps.push.session import HostSession
 
 
-def findings(session: HostSession, environment: Environment) -> list[Finding]:
-    """Ask and judge. Raises AlError, HostUnreachable."""
+def findings(session: HostSession, environment: Environment, project: str | None = None) -> list[Finding]:
+    """Ask and judge. `project`: the name of the one in the folder, if that matters. Raises AlError, HostUnreachable."""
     from alvps.doctor import domain, host
     from alvps.doctor.expected import Expected
     from alvps.provision import bootstrap
@@ -30,6 +30,7 @@ def findings(session: HostSession, environment: Environment) -> list[Finding]:
         code=code_tree().digest,
         version=__version__,
         web=web,
+        project=project,
     )
     led = domain.findings(web.domain, environment.host) if web.domain else ()
     return [*host.findings(facts, expected), *led]

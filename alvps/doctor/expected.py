@@ -11,7 +11,8 @@ from alvps.project.environment import Web
 class Expected:
     """`now`: this machine's clock, seconds since 1970. `web`: what the environment shows the world.
 
-    `version`: of this al; `code` and `bootstrap` are the digests of its code and script.
+    `version`: of this al; `code` and `bootstrap` are the digests of its code and script. `project`: the name of the
+    project in the folder, if there is one.
     """
 
     now: float
@@ -19,3 +20,4 @@ class Expected:
     code: str
     version: str
     web: Web
+    project: str | None = None

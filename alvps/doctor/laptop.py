@@ -32,6 +32,14 @@ def findings(folder: Path) -> Iterator[Finding]:
         yield ok("ssh-client", "ssh", "the ssh command is there")
 
 
+def project_name(folder: Path) -> str | None:
+    """The name of the project there; None if there is none, or it is not valid."""
+    try:
+        return load_all(folder).name
+    except ProjectInvalid:
+        return None
+
+
 def missing(folder: Path) -> tuple[CredentialRef, ...]:
     """The credentials that the project needs and this machine does not have; none of a project that is not valid."""
     try:
@@ -71,7 +79,8 @@ def _project(folder: Path) -> Iterator[Finding]:
             yield error("project", "project", f"{problem.where}: {problem.what}", remedy)
         return
     size = sum(file.size for file in files)
-    yield ok("project", "project", f"{project.name}: {len(project.agents)} agents, {len(files)} files, {size:,} bytes")
+    agents = "1 agent" if len(project.agents) == 1 else f"{len(project.agents)} agents"
+    yield ok("project", "project", f"{project.name}: {agents}, {len(files)} files, {size:,} bytes")
     yield from _remarks(project, files)
     yield from _credentials(project, FileStore())
     yield from _misplaced(project)

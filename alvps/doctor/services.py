@@ -8,11 +8,9 @@ from typing import Any
 
 from alvps.doctor.expected import Expected
 from alvps.doctor.findings import Finding, Fix, error, ok, unknown, warning
+from alvps.host.units import DAEMON, LAUNCHER, SERVICES, SOCKETS
 
-DAEMON = "action-llama.service"
-LAUNCHER = "action-llama-launcher.service"
-SOCKETS = ("action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket")
-OURS = (*SOCKETS, DAEMON, LAUNCHER)
+OURS = (*SOCKETS, *SERVICES)
 # What `systemd-analyze security` gives them as they are shipped is below; more is a drop-in that weakens them.
 EXPOSURE = {"exposure_daemon": (DAEMON, 1.5), "exposure_launcher": (LAUNCHER, 3.0)}
 LATE = 120.0  # seconds: a tick is decided within one
@@ -77,6 +75,9 @@ def _sandbox(unit: str, score: float | None, limit: float) -> Finding:
 
 def _release(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     live = facts["live"]
+    if live is not None and expected.project not in {None, facts["project"]}:
+        text = f"the host runs the project {facts['project']!r}, this folder is {expected.project!r}"
+        yield warning("release-project", "release", text, "another -E or another folder; or al push --replace")
     if facts["pending"]:
         text = "a switch was interrupted and is not decided"
         yield error("release-pending", "release", text, "al push decides it", fix="switch")

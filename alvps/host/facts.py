@@ -50,6 +50,7 @@ def facts(layout: Layout, now: float, domain: str | None = None) -> dict[str, An
         "clock": now,
         "python": ".".join(map(str, sys.version_info[:3])),
         "live": live.id if live else None,
+        "project": live.text("project") if live else None,
         "version": live.text("version") if live else None,
         "code": live.text("code_digest") if live else None,
         "bootstrap": (fsio.read_json(layout.bootstrap) or {}).get("digest"),

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "logs": {"ssh"},
     "push": {"project", "credentials", "ssh", "host", "agent"},
     "provision": {"project", "credentials", "ssh", "agent", "host"},
-    "doctor": {"project", "credentials"},
+    "doctor": {"project", "credentials", "host"},  # host: the names of units
     "verify": {"project", "host"},
     "cli": {
         "doctor",

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-SOCKETS = ("action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket")
-SERVICES = ("action-llama.service", "action-llama-launcher.service")
+from alvps.host.units import SERVICES, SOCKETS
 
 
 @pytest.mark.parametrize("unit", [*SOCKETS, *SERVICES, "docker.service"])

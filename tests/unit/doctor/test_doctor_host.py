@@ -36,6 +36,7 @@ UPDATES: dict[str, Any] = {"security": [], "other": [], "candidates": {}, "lists
 HEALTHY: dict[str, Any] = {
     "clock": NOW + 0.5,
     "live": "r1",
+    "project": "demo",
     "version": "1.0",
     "code": "c1",
     "bootstrap": "b1",
@@ -65,14 +66,14 @@ HEALTHY: dict[str, Any] = {
     "certificate": None,
     "credentials_at_rest": "systemd-creds",
 }
-ALWAYS_KNOWN = {"clock", "live", "version", "code", "bootstrap", "last_push", "pending"}
+ALWAYS_KNOWN = {"clock", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
 DOMAIN = Web(domain="agents.example.com")
 OPEN_WEB = FIREWALL | {"open": ["22", "80", "443"]}
 CERTIFICATE = {"ends": NOW + 60 * DAY, "problem": None}
 
 
 def judged(changed: dict[str, Any], web: Web = Web()) -> list[Finding]:  # noqa: B008  -- frozen
-    expected = Expected(now=NOW, bootstrap="b1", code="c1", version="1.0", web=web)
+    expected = Expected(now=NOW, bootstrap="b1", code="c1", version="1.0", web=web, project="demo")
     return list(findings(HEALTHY | changed, expected))
 
 
@@ -116,6 +117,7 @@ def test_a_host_with_a_domain() -> None:
         ({"ready": ["image missing"]}, ["error release-ready"]),
         ({"pending": {"new": "r2"}}, ["error release-pending switch"]),
         ({"last_push": {"release": "r2", "result": "rolled-back"}}, ["warning release-last-push"]),
+        ({"project": "other"}, ["warning release-project"]),
         ({"version": "0.9"}, ["warning release-version"]),
         ({"code": "c0"}, ["warning release-version"]),
         ({"daemon": DAEMON | {"warnings": ["no run can start: Docker is down"]}}, ["warning daemon-warning"]),
@@ -203,8 +205,8 @@ def test_an_exposed_listener_is_meant_to_be_open() -> None:
 def test_before_the_first_push_one_thing_is_to_do() -> None:
     down = {name: UNIT | {"active": "inactive", "enabled": ""} for name in OURS}
     fresh = {
-        "live": None, "version": None, "code": None, "ready": ["no release is live"], "daemon": None, "images": None,
-        "last_push": None, "units": UNITS | down, "credentials_at_rest": None,
+        "live": None, "project": None, "version": None, "code": None, "ready": ["no release is live"],
+        "daemon": None, "images": None, "last_push": None, "units": UNITS | down, "credentials_at_rest": None,
     }  # fmt: skip
     assert troubles(fresh) == ["warning release-ready"]
 
