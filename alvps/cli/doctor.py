@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alvps.cli.options import environment_option, json_option, project_option
-from alvps.errors import AlError, UsageError
+from alvps.errors import AlError, HostBusy, UsageError
 
 if TYPE_CHECKING:
     from alvps.doctor.findings import Finding
@@ -113,6 +113,8 @@ def _there(environment: Environment, project: str | None, *, fix: bool) -> tuple
                 ok("host", "host", f"{session.host} answers over SSH, its host key is the right one"),
                 *found,
             ]
+    except HostBusy:
+        raise
     except AlError as failure:
         remedy = failure.hint or "is it on, and is the address right?"
         return mended, [error("host", "host", failure.message, remedy)]

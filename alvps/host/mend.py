@@ -50,6 +50,10 @@ def _docker(work: Work) -> str:
     _systemctl(work, "reset-failed", "docker.service", "docker.socket", check=False)
     _systemctl(work, "start", "docker.service")
     process.run([work.layout.docker, "version"], timeout=_SECONDS)
+    live = releases.live(work.layout)
+    if live is not None and units.states(work.layout)[units.DAEMON] == "active":
+        # The daemon notices by itself; whoever looks next shall see it.
+        serving.wait_ready(work.layout, live.id, time.monotonic() + work.layout.verdict_seconds)
     return "Docker was started"
 
 
