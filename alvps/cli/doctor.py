@@ -93,7 +93,7 @@ def _mend_here(fixes: Sequence[str]) -> list[Mended]:
         modes.close(paths)
     except OSError as error:
         return [Mended(fix="modes", mended=False, text=f"{error.filename}: {error.strerror}")]
-    return [Mended(fix="modes", mended=True, text=f"{len(paths)} files and folders were closed to other users")]
+    return [Mended(fix="modes", mended=True, text=f"closed to other users: {len(paths)} of the files and folders")]
 
 
 def _there(environment: Environment, project: str | None, *, fix: bool) -> tuple[list[Mended], list[Finding]]:
