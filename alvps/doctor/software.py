@@ -70,7 +70,15 @@ def _updates(facts: Mapping[str, Any]) -> Iterator[Finding]:
         names = updates["security"]
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         text = f"{len(names)} security update{' waits' if len(names) == 1 else 's wait'}: {some}"
-        yield warning("updates-waiting", "updates", text, "on the host: unattended-upgrade, or apt-get upgrade")
+        if facts["unattended"] and _next_run_installs(updates):
+            yield ok(
+                "updates-waiting",
+                "updates",
+                f"{text}; the next daily run installs {'it' if len(names) == 1 else 'them'}",
+            )
+        else:
+            remedy = "on the host: unattended-upgrade --verbose says what holds them back; or apt-get upgrade"
+            yield warning("updates-waiting", "updates", text, remedy)
     elif updates["lists_age"] > OLD_LISTS:
         text = f"apt looked for updates {updates['lists_age'] / DAY:.0f} days ago"
         yield warning(
@@ -88,6 +96,14 @@ def _updates(facts: Mapping[str, Any]) -> Iterator[Finding]:
             "on the host: systemctl enable --now apt-daily.timer apt-daily-upgrade.timer; al push runs the bootstrap"
         )
         yield warning("updates-unattended", "updates", text, remedy, fix="updates")
+
+
+def _next_run_installs(updates: Mapping[str, Any]) -> bool:
+    """Whether the updates became known after the last daily run, and the runs do come."""
+    lists, upgraded = updates["lists_age"], updates["upgraded_age"]
+    if upgraded is None:
+        return bool(lists < 2 * DAY)
+    return bool(lists < upgraded < 3 * DAY)
 
 
 def _images(facts: Mapping[str, Any]) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ DAEMON = {
 DOCKER = {"version": "28.0.0", "parts": {"containerd": "2.2.0", "runc": "1.3.3"}, "root": "/d", "live_restore": True}
 SSH = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no", "permitrootlogin": "no", "ports": [22]}
 FIREWALL = {"wanted": True, "closes": True, "owners": [], "loaded": True, "guards": True, "open": ["22"]}
-UPDATES: dict[str, Any] = {"security": [], "other": [], "candidates": {}, "lists_age": 100.0}
+UPDATES: dict[str, Any] = {"security": [], "other": [], "candidates": {}, "lists_age": 100.0, "upgraded_age": 50.0}
 HEALTHY: dict[str, Any] = {
     "clock": NOW + 0.5,
     "live": "r1",
@@ -148,6 +148,13 @@ def test_a_host_with_a_domain() -> None:
         ({"docker": None}, ["error docker-answers docker"]),
         ({"docker": DOCKER | {"live_restore": False}}, ["warning docker-live-restore"]),
         ({"updates": UPDATES | {"security": ["openssl"]}}, ["warning updates-waiting"]),
+        ({"updates": UPDATES | {"security": ["openssl"], "upgraded_age": DAY}}, []),  # the next run installs it
+        ({"updates": UPDATES | {"security": ["openssl"], "upgraded_age": 4 * DAY}}, ["warning updates-waiting"]),
+        ({"updates": UPDATES | {"security": ["openssl"], "upgraded_age": None}}, []),
+        (
+            {"updates": UPDATES | {"security": ["openssl"], "upgraded_age": DAY}, "unattended": False},
+            ["warning updates-waiting", "warning updates-unattended updates"],
+        ),
         ({"updates": UPDATES | {"lists_age": 8 * DAY}}, ["warning updates-waiting"]),
         ({"updates": UPDATES | {"lists_age": None}}, ["unknown updates-waiting"]),
         ({"unattended": False}, ["warning updates-unattended updates"]),
