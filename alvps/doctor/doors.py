@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alvps.doctor.expected import Expected
-from alvps.doctor.findings import Finding, error, ok, unknown, warning
+from alvps.doctor.findings import Finding, error, ok, span, unknown, warning
 from alvps.project.environment import Web
 
-DAY = 86400.0
-SOON = 14 * DAY  # Caddy renews 30 days before the end
+UNRENEWED = 1 / 6  # of a certificate's life: Caddy renews when a third is left, be that 90 days or 12 hours
 LOOPBACK_ONLY = {8081: "the dashboard"}  # port -> what it is; 8080 may be exposed on request
 
 
@@ -19,6 +18,7 @@ def findings(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     yield from _ssh(facts)
     yield from _firewall(facts, expected.web)
     yield from _listeners(facts, expected.web)
+    yield _web(facts, expected.web)
     yield from _certificate(facts, expected)
     yield from _at_rest(facts)
 
@@ -105,6 +105,22 @@ def _listeners(facts: Mapping[str, Any], web: Web) -> Iterator[Finding]:
     yield ok("listeners", "firewall", f"listening on the network{behind}: {', '.join(shown) or 'nothing'}")
 
 
+def _web(facts: Mapping[str, Any], web: Web) -> Finding:
+    if facts["web"] is None:
+        return unknown("web", "web", "what the host shows the world")
+    shown = Web(**facts["web"])
+    if shown != web:
+        text = f"the host shows the world {_shown(shown)}; the environment's file says {_shown(web)}"
+        return warning("web", "web", text, "al env web NAME with what is meant sets both")
+    return ok("web", "web", f"the host shows the world {_shown(web)}")
+
+
+def _shown(web: Web) -> str:
+    if web.domain:
+        return f"webhooks{' and the dashboard' if web.dashboard else ''} under {web.domain}"
+    return "the public listener without TLS" if web.expose else "nothing"
+
+
 def _certificate(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     domain, shown = expected.web.domain, facts["certificate"]
     if domain is None:
@@ -114,14 +130,13 @@ def _certificate(facts: Mapping[str, Any], expected: Expected) -> Iterator[Findi
     elif shown["problem"]:
         text = f"nobody would trust the certificate of {domain}: {shown['problem']}"
         yield error("tls-certificate", "tls", text, "on the host: journalctl -u caddy -n 50; does the name lead here?")
-    elif shown["ends"] - facts["clock"] < SOON:
-        text = (
-            f"the certificate of {domain} ends in {(shown['ends'] - facts['clock']) / DAY:.0f} days and was not renewed"
-        )
-        yield warning("tls-certificate", "tls", text, "on the host: journalctl -u caddy -n 50")
     else:
-        text = f"the certificate of {domain} is good for {(shown['ends'] - facts['clock']) / DAY:.0f} days"
-        yield ok("tls-certificate", "tls", text)
+        left, life = shown["ends"] - facts["clock"], shown["ends"] - shown["begins"]
+        if left < UNRENEWED * life:
+            text = f"the certificate of {domain} ends in {span(left)} and was not renewed"
+            yield warning("tls-certificate", "tls", text, "on the host: journalctl -u caddy -n 50")
+        else:
+            yield ok("tls-certificate", "tls", f"the certificate of {domain} is good for {span(left)}")
 
 
 def _at_rest(facts: Mapping[str, Any]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from alvps.doctor.expected import Expected
-from alvps.doctor.findings import Finding, Fix, error, ok, unknown, warning
+from alvps.doctor.findings import Finding, Fix, error, ok, span, unknown, warning
 from alvps.host.units import DAEMON, LAUNCHER, SERVICES, SOCKETS
 
 OURS = (*SOCKETS, *SERVICES)
@@ -152,15 +152,6 @@ def _queue(daemon: Mapping[str, Any], now: float) -> Finding:
         why = f" ({'; '.join(reasons)})" if reasons else ""
         return warning("queue", "daemon", f"{text}{why}", "al status; al why AGENT")
     return ok("queue", "daemon", text)
-
-
-def span(seconds: float) -> str:
-    """A length of time as a person says it."""
-    seconds = max(0.0, seconds)
-    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
-        if seconds < limit:
-            return f"{round(seconds / unit)} {name}"
-    return f"{round(seconds / 86400)} d"
 
 
 def _moment(text: str) -> float:

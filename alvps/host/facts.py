@@ -42,6 +42,7 @@ def facts(layout: Layout, now: float, domain: str | None = None) -> dict[str, An
         "ssh": doors.ssh,
         "firewall": doors.firewall,
         "listeners": doors.listeners,
+        "web": doors.web,
         "certificate": lambda: doors.certificate(domain) if domain else None,
         "credentials_at_rest": lambda: credentials.at_rest(layout),
     }

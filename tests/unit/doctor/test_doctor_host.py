@@ -63,13 +63,15 @@ HEALTHY: dict[str, Any] = {
     "ssh": SSH,
     "firewall": FIREWALL,
     "listeners": [{"address": "0.0.0.0", "port": 22, "program": "sshd"}],
+    "web": {"domain": None, "dashboard": False, "expose": False},
     "certificate": None,
     "credentials_at_rest": "systemd-creds",
 }
 ALWAYS_KNOWN = {"clock", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
 DOMAIN = Web(domain="agents.example.com")
 OPEN_WEB = FIREWALL | {"open": ["22", "80", "443"]}
-CERTIFICATE = {"ends": NOW + 60 * DAY, "problem": None}
+SHOWN = {"domain": "agents.example.com", "dashboard": False, "expose": False}
+CERTIFICATE = {"begins": NOW - 30 * DAY, "ends": NOW + 60 * DAY, "problem": None}
 
 
 def judged(changed: dict[str, Any], web: Web = Web()) -> list[Finding]:  # noqa: B008  -- frozen
@@ -100,7 +102,7 @@ def test_a_healthy_host_has_nothing_to_remedy() -> None:
 
 
 def test_a_host_with_a_domain() -> None:
-    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE}, DOMAIN) == []
+    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE, "web": SHOWN}, DOMAIN) == []
 
 
 @pytest.mark.parametrize(
@@ -192,21 +194,25 @@ def test_each_trouble_is_found_and_has_a_remedy(changed: dict[str, Any], expecte
     [
         ({"firewall": FIREWALL}, ["error firewall-ports", "error firewall-ports"]),
         ({"certificate": None}, ["unknown tls-certificate"]),
-        ({"certificate": {"ends": None, "problem": "certificate has expired"}}, ["error tls-certificate"]),
-        ({"certificate": {"ends": NOW + 5 * DAY, "problem": None}}, ["warning tls-certificate"]),
+        ({"web": SHOWN | {"domain": "old.example.com"}}, ["warning web"]),
+        ({"web": SHOWN | {"dashboard": True}}, ["warning web"]),
+        ({"certificate": CERTIFICATE | {"problem": "certificate has expired"}}, ["error tls-certificate"]),
+        ({"certificate": CERTIFICATE | {"ends": NOW + 5 * DAY}}, ["warning tls-certificate"]),
+        ({"certificate": CERTIFICATE | {"begins": NOW - 3600, "ends": NOW + DAY / 2}}, []),  # a short-lived one
     ],
 )
 def test_troubles_of_a_domain(changed: dict[str, Any], expected: list[str]) -> None:
-    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE} | changed, DOMAIN) == expected
+    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE, "web": SHOWN} | changed, DOMAIN) == expected
 
 
 def test_an_exposed_listener_is_meant_to_be_open() -> None:
     exposed = {
         "firewall": FIREWALL | {"open": ["22", "8080"]},
         "listeners": [{"address": "0.0.0.0", "port": 8080, "program": "systemd"}],
+        "web": {"domain": None, "dashboard": False, "expose": True},
     }
     assert troubles(exposed, Web(expose=True)) == []
-    assert troubles(exposed) == ["warning firewall-ports", "error listeners"]
+    assert troubles(exposed) == ["warning firewall-ports", "error listeners", "warning web"]
 
 
 def test_before_the_first_push_one_thing_is_to_do() -> None:
