@@ -126,6 +126,11 @@ def _daemon(facts: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _ticks(daemon: Mapping[str, Any], now: float) -> Iterator[Finding]:
     scheduled = [agent for agent in daemon["agents"] if agent["next"]]
+    for agent in scheduled:
+        tick = agent["last_tick"]
+        if tick and tick["decision"] == "missed":
+            text = f"the last tick of {agent['name']} was missed: {tick.get('reason') or 'no reason is known'}"
+            yield warning("schedule-missed", "daemon", text, f"al why {agent['name']}")
     late = [agent for agent in scheduled if now - _moment(agent["next"]) > LATE]
     for agent in late:
         text = f"{agent['name']} was due {span(now - _moment(agent['next']))} ago, and nothing was decided"

@@ -23,7 +23,7 @@ UNITS = dict.fromkeys((*OURS, "docker.service"), UNIT)
 DISK = {"free": 50 * GIB, "total": 100 * GIB, "inodes_free": 900, "inodes": 1000}
 AGENT = {
     "name": "dev", "schedule": "0 * * * *", "next": "1970-01-12T14:00:00Z", "paused": False, "running": 0, "queued": 0,
-    "waits": None, "last_tick": {"nominal": "1970-01-12T13:00:00Z", "decision": "run"},
+    "waits": None, "last_tick": {"nominal": "1970-01-12T13:00:00Z", "decision": "fired"},
 }  # fmt: skip
 DAEMON = {
     "version": "1.0", "now": "1970-01-12T13:46:40Z", "started": "1970-01-01T00:00:00Z", "paused": False,
@@ -125,6 +125,10 @@ def test_a_host_with_a_domain() -> None:
         ({"daemon": DAEMON | {"warnings": ["no run can start: Docker is down"]}}, ["warning daemon-warning"]),
         ({"daemon": DAEMON | {"paused": True}}, ["warning daemon-paused"]),
         (agent(paused=True), ["warning daemon-paused"]),
+        (
+            agent(last_tick={"nominal": "1970-01-12T13:00:00Z", "decision": "missed", "reason": "the queue is full"}),
+            ["warning schedule-missed"],
+        ),
         (agent(next="1970-01-12T13:40:00Z"), ["error schedule-ticks"]),
         (agent(next="1970-01-12T13:46:00Z"), []),  # just now: it is being decided
         (agent(next=None, last_tick=None, schedule=None), []),
