@@ -14,13 +14,15 @@ left() { printf 'left: %s\n' "$*"; }
 
 units() {
   for unit in action-llama.socket action-llama-runs.socket action-llama-dashboard.socket action-llama.service \
-    action-llama-launcher.service; do
+    action-llama-launcher.service action-llama-credentials.socket action-llama-webhook-secrets.socket; do
     file=/etc/systemd/system/$unit
     [ -e "$file" ] || continue
     systemctl disable -q --now "$unit" 2>/dev/null || systemctl stop "$unit"
     rm -rf "$file" "$file.d"
     removed "unit $unit"
   done
+  # The services of the last two are templates: there is nothing to stop.
+  rm -f /etc/systemd/system/action-llama-credentials@.service /etc/systemd/system/action-llama-webhook-secrets@.service
   systemctl daemon-reload
   systemctl reset-failed 'action-llama*' 2>/dev/null || true
 }

@@ -34,8 +34,21 @@ ALLOWED: dict[str, set[str]] = {
     "logs": {"ssh"},
     "push": {"project", "credentials", "ssh", "host", "agent"},
     "provision": {"project", "credentials", "ssh", "agent", "host"},
-    "doctor": {"project", "credentials"},
-    "cli": {"doctor", "project", "credentials", "schedule", "webhooks", "ssh", "logs", "push", "provision", "host"},
+    "doctor": {"project", "credentials", "host"},  # host: the names of units
+    "verify": {"project", "host"},
+    "cli": {
+        "doctor",
+        "verify",
+        "project",
+        "credentials",
+        "schedule",
+        "webhooks",
+        "ssh",
+        "logs",
+        "push",
+        "provision",
+        "host",
+    },
 }
 
 # Where a process is put together out of its rooms; these files alone may reach further.
