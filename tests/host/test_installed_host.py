@@ -8,7 +8,8 @@ import pytest
 from testinfra.host import Host
 
 SOCKETS = ("action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket")
-UNITS = (*SOCKETS, "action-llama.service", "action-llama-launcher.service")
+UNSEALING = ("action-llama-credentials.socket", "action-llama-webhook-secrets.socket")
+UNITS = (*SOCKETS, *UNSEALING, "action-llama.service", "action-llama-launcher.service")
 DOORS = ("control", "runs", "public", "dashboard")
 
 
@@ -59,26 +60,23 @@ def test_inside_the_daemons_mounts_nothing_else_can_be_written_or_seen(host: Hos
     assert host.run(f"{enter} touch /var/lib/action-llama/probe && rm /var/lib/action-llama/probe").rc == 0
 
 
-def test_credentials_are_the_launchers_alone(host: Host) -> None:
+def test_credentials_are_encrypted_and_the_launchers_alone(host: Host) -> None:
     store = "/var/lib/action-llama-launcher/credentials"
-    files = host.check_output(f"find {store}/ -type f -printf '%m %u %p\\n'").splitlines()
-    assert files
-    for line in files:
-        mode, owner, path = line.split(" ", 2)
-        assert (mode, owner) == ("600", "action-llama-launcher"), path
+    files = host.check_output(f"find {store}/ -type f -printf '%m %u %f\\n'").splitlines()
+    assert files == ["600 root set.cred"]
     for line in host.check_output(f"find {store}/ -type d -printf '%m %u %p\\n'").splitlines():
         assert line.startswith("700 action-llama-launcher "), line
     assert host.run("runuser -u action-llama -- find /var/lib/action-llama-launcher").rc != 0
-    assert host.run(f"runuser -u nobody -- cat {files[0].split(' ', 2)[2]}").rc != 0
-
-
-def test_secret_is_nowhere_else(host: Host) -> None:
-    found = host.check_output(
-        "grep -rlsF --exclude-dir=credentials canary-host-0815 /etc /opt /var/lib/action-llama"
-        " /var/lib/action-llama-launcher /var/log /run /root /tmp || true"
+    given = host.check_output(
+        "stat -c '%a %U' /run/action-llama-credentials.sock /run/action-llama-webhook-secrets.sock"
     )
-    assert found == ""
-    assert host.run("journalctl --no-pager | grep -F canary-host-0815").rc == 1
+    assert given.splitlines() == ["600 action-llama-launcher", "600 action-llama"]
+
+
+def test_secret_is_nowhere_on_the_disk(host: Host) -> None:
+    found = host.run("grep -rlsaF --exclude-dir=proc --exclude-dir=sys canary-host-0815 /")
+    assert found.stdout == ""
+    assert host.run("journalctl --no-pager -o export | grep -aF canary-host-0815").rc == 1
 
 
 def test_releases_belong_to_root_and_nobody_else_writes(host: Host) -> None:
