@@ -21,6 +21,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Host": {
         "provision": Entry("provision", "turn a server into a host: local, existing"),
+        "env": Entry("env", "list hosts, show and check one, bind this project to one"),
         "teardown": Entry("teardown", "remove what `al provision` made"),
         "push": Entry("push", "make this project live on the host"),
         "rollback": Entry("releases", "go back to an earlier release", "rollback"),
