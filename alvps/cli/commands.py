@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("doctor", "check the project, this machine and the host, and say what to do"),
     },
     "Host": {
+        "setup": Entry("setup", "make a host for this project, and bind it to that: al setup cloud"),
         "provision": Entry("provision", "turn a server into a host: local, existing"),
         "env": Entry("env", "list hosts, show and check one, bind this project to one"),
         "teardown": Entry("teardown", "remove what `al provision` made"),

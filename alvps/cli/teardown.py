@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import click
 
-from alvps.cli.options import json_option, yes_option
+from alvps.cli.options import json_option, project_option, yes_option
 
 
 @click.command()
@@ -16,14 +17,19 @@ from alvps.cli.options import json_option, yes_option
 @click.option("--purge", is_flag=True, help="On a server that stays: history, credentials and accounts too.")
 @click.option("--forget", is_flag=True, help="Contact nothing; only remove the files here (for a server that is gone).")
 @yes_option
+@project_option
 @json_option
-def command(name: str, purge: bool, forget: bool, yes: bool, as_json: bool) -> None:
-    """Remove the environment NAME and what `al provision` made for it. Says what it left."""
+def command(*, name: str, purge: bool, forget: bool, yes: bool, project: Path, as_json: bool) -> None:
+    """Remove the environment NAME and what `al provision` made for it. Says what it left.
+
+    `al teardown cloud` removes the one that this project is bound to, and has the project mean none.
+    """
+    from alvps.cli import cloud
     from alvps.cli.host import ask_passphrase
     from alvps.cli.progress import Progress
-    from alvps.provision.teardown import find, teardown
+    from alvps.provision.teardown import teardown
 
-    environment = find(name)
+    environment = cloud.find(name, project)
     if not yes:
         where = environment.container or f"{environment.user}@{environment.host}"
         what = (
@@ -33,7 +39,9 @@ def command(name: str, purge: bool, forget: bool, yes: bool, as_json: bool) -> N
             if environment.provider == "existing"
             else "the machine"
         )
-        click.confirm(f"Remove {what} {where} (environment {name})? Runs that are going on end.", abort=True, err=True)
+        click.confirm(
+            f"Remove {what} {where} (environment {environment.name})? Runs that are going on end.", abort=True, err=True
+        )
     with Progress() as progress:
         report = teardown(
             environment,
@@ -42,6 +50,7 @@ def command(name: str, purge: bool, forget: bool, yes: bool, as_json: bool) -> N
             passphrase=ask_passphrase if sys.stdin.isatty() else None,
             progress=progress.provision,
         )
+    report = replace(report, removed=(*report.removed, *cloud.let_go(project, environment)))
     if as_json:
         click.echo(json.dumps(asdict(report)))
         return
