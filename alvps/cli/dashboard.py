@@ -33,15 +33,26 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
     """Open the host's dashboard in a browser: agents, runs, webhooks and logs as they happen.
 
     Nothing of it is open to the network: it is reached through SSH for as long as this command runs (until Ctrl-C), and
-    the address that it prints is good for one login within a minute. A cut connection is made anew.
+    the address that it prints is good for one login within a minute. A cut connection is made anew. Where `al start`
+    runs the project on this machine, there is nothing to reach, and the command ends at once.
     """
     from alvps.cli.host import connect_to, control
+    from alvps.cli.place import meant, open_session
     from alvps.cli.terminal import style
-    from alvps.project.environments import resolve
+    from alvps.local.here import Here
     from alvps.push.session import HostSession
     from alvps.ssh.forward import forward
 
-    environment = resolve(project, env_name)
+    place = meant(project, env_name)
+    if isinstance(place, Here):
+        with open_session(place) as here:
+            ticket = control(here, "POST", "/tickets")["ticket"]
+        address = f"http://127.0.0.1:{place.facts()['dashboard']}/#{ticket}"
+        click.echo(json.dumps({"address": address}) if as_json else f"{place.name}: {address}")
+        if not no_browser:
+            _open(address)
+        return
+    environment = place
     connection = connect_to(environment)
     try:
         with HostSession(connection) as session:

@@ -19,6 +19,9 @@ class Options:
     launcher: Path
     listen: tuple[str, int]
     dashboard: tuple[str, int] | None = None
+    gateway: Path | None = None
+    credentials: Path | None = None
+    log: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -33,7 +36,7 @@ class Options:
     @property
     def runs(self) -> Path:
         """The containers' API, for a daemon that was started by hand; systemd hands another one over."""
-        return self.run / "runs.sock"
+        return self.gateway / "gateway.sock" if self.gateway else self.run / "runs.sock"
 
     @property
     def sessions(self) -> Path:
@@ -66,6 +69,11 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         metavar="HOST:PORT",
         help="the dashboard's listener, when systemd does not hand one over; without, there is no dashboard",
     )
+    parser.add_argument(
+        "--gateway", type=Path, help="a folder for the containers' API alone, mounted into each of them"
+    )
+    parser.add_argument("--credentials", type=Path, help="the folder with the secrets of webhook sources")
+    parser.add_argument("--log", type=Path, help="a file for the log, where there is no journal")
     found = parser.parse_args(arguments)
     return Options(
         root=found.root,
@@ -74,6 +82,9 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         launcher=found.launcher,
         listen=found.listen,
         dashboard=found.dashboard,
+        gateway=found.gateway,
+        credentials=found.credentials,
+        log=found.log,
     )
 
 

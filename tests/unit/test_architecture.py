@@ -35,7 +35,20 @@ ALLOWED: dict[str, set[str]] = {
     "push": {"project", "credentials", "ssh", "host", "agent"},
     "provision": {"project", "ssh", "agent", "host"},
     "doctor": {"project", "credentials"},
-    "cli": {"doctor", "project", "credentials", "schedule", "webhooks", "ssh", "logs", "push", "provision", "host"},
+    "local": {"project", "credentials", "host", "push", "logs"},
+    "cli": {
+        "local",
+        "doctor",
+        "project",
+        "credentials",
+        "schedule",
+        "webhooks",
+        "ssh",
+        "logs",
+        "push",
+        "provision",
+        "host",
+    },
 }
 
 # Where a process is put together out of its rooms; these files alone may reach further.
