@@ -66,9 +66,11 @@ def start_here(project: Path, *, port: int | None, expose: bool, as_json: bool) 
             pass
         finally:
             standing.close()
+            engine.drop_network(place.network)
     except Gone as gone:
         raise KeyboardInterrupt from gone
     finally:
+        life.stop_children()  # a build that Ctrl-C left alone
         os.close(lock)
     _say(f"{loaded.name} is stopped")
 

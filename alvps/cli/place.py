@@ -35,10 +35,12 @@ def meant(project: Path, env_name: str | None, *, past: bool = False) -> Place:
         return place
     try:
         return resolve(project, None)
-    except NoneMeant:
+    except NoneMeant as nothing:
         if past and place.log.exists():
             return place
-        raise
+        raise NoneMeant(
+            nothing.message, hint=f"al start runs this project on this machine; {nothing.hint or ''}"
+        ) from None
 
 
 @contextmanager

@@ -27,13 +27,15 @@ GATEWAY = Path("/run/action-llama-runs")  # of systemd/action-llama-runs.socket
 class Settings:
     """Where things are. `log_driver` is "journald" wherever there is a journal.
 
-    `gateway`: the folder with the socket that the daemon listens on for runs; it need not be there.
+    `gateway`: the folder with the socket that the daemon listens on for runs; it need not be there. `network`: of the
+    runs; by default it is called as the project.
     """
 
     root: Path
     state: Path
     gateway: Path = GATEWAY
     log_driver: str = "journald"
+    network: str | None = None
 
 
 class Preparer:
@@ -87,6 +89,7 @@ class Preparer:
             shared=self._shared(release, agent),
             abilities=abilities,
             log_driver=self._settings.log_driver,
+            network=self._settings.network,
         )
 
     def _gateway(self) -> Path | None:
@@ -160,5 +163,5 @@ class Preparer:
         project = order.project.name
         with self._network_lock:  # Docker allows two networks of one name, and then refuses to choose
             if project not in self._networks:
-                self._engine.ensure_network(spec.network(project, self._installation))
+                self._engine.ensure_network(spec.network(project, self._installation, self._settings.network))
                 self._networks.add(project)

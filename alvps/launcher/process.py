@@ -55,7 +55,13 @@ async def _serve(options: argparse.Namespace, installation: str) -> None:
         loop.add_signal_handler(number, stop.set)
     notifier = Notifier()
     engine = Engine(options.docker)
-    settings = Settings(root=options.root, state=options.state, gateway=options.gateway, log_driver=options.log_driver)
+    settings = Settings(
+        root=options.root,
+        state=options.state,
+        gateway=options.gateway,
+        log_driver=options.log_driver,
+        network=options.network,
+    )
     preparer = Preparer(settings, installation, engine)
 
     def changed() -> None:
@@ -109,5 +115,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--peer-user", default="action-llama", help="who may connect, beside root")
     parser.add_argument("--docker", default=SOCKET, help="the engine's address")
     parser.add_argument("--log-driver", default="journald", help="where the runs' output goes")
+    parser.add_argument("--network", help="the name of the runs' network (default: al-<project>)")
     parser.add_argument("--log", type=Path, help="a file for all of the log, where there is no journal")
     return parser.parse_args(arguments)

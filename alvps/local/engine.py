@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from alvps.errors import AlError
 from alvps.host import process
@@ -28,3 +29,9 @@ def socket() -> str:
             hint="unset DOCKER_HOST, or `docker context use default`; for another machine: al provision existing HOST",
         )
     return address
+
+
+def drop_network(name: str) -> None:
+    """Remove the runs' network, if no run is left in it: an engine has room for some thirty."""
+    with suppress(process.ProgramFailed):
+        process.run(["docker", "network", "rm", name], timeout=_SECONDS, check=False)

@@ -29,6 +29,11 @@ class Here:
         return "this machine"
 
     @property
+    def network(self) -> str:
+        """Of the runs, on an engine that other projects of the same name may use as well."""
+        return f"al-{self.folder.name}"
+
+    @property
     def root(self) -> Path:
         """What /opt/action-llama is on a host."""
         return self.folder / "root"

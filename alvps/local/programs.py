@@ -51,7 +51,7 @@ def launcher_argv(here: Here, interpreter: str, docker: str) -> list[str]:
     return [
         *(interpreter, "-m", "alvps.launcher", "--root", str(here.root), "--state", str(here.launcher)),
         *("--run", str(here.run), "--gateway", str(here.gateway), "--peer-user", getpass.getuser()),
-        *("--docker", docker, "--log-driver", "json-file", "--log", str(here.log)),
+        *("--docker", docker, "--log-driver", "json-file", "--log", str(here.log), "--network", here.network),
     ]
 
 

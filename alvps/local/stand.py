@@ -30,6 +30,7 @@ from alvps.logs import Query, file, render
 UP_WITHIN = 30.0  # seconds
 ENDS_WITHIN = 25.0  # seconds for runs that were asked to end: ten of grace, and what Docker takes
 LEAVES_WITHIN = 6.0
+AT_ONCE = 0.5
 LOOK_EACH = 1.0  # seconds between two looks at the project's files
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -93,14 +94,12 @@ class Standing:
         return True
 
     def close(self) -> None:
-        """Have both gone, however it came to that."""
+        """Have both gone, however it came to that: the daemon first, which talks to the launcher."""
         for child in reversed(self._children.values()):
             if child.poll() is None:
                 child.terminate()
-        end = time.monotonic() + LEAVES_WITHIN
-        for child in self._children.values():
             with suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.1, end - time.monotonic()) if self._asked < 2 else 0.5)
+                child.wait(LEAVES_WITHIN if self._asked < 2 else AT_ONCE)
             if child.poll() is None:
                 child.kill()
                 child.wait()
@@ -121,9 +120,8 @@ class Standing:
             under_way = [run for run in status["runs"] if run["state"] != "queued"]
             if under_way:
                 names = ", ".join(sorted({run["agent"] for run in under_way}))
-                self.say(
-                    f"ending {len(under_way)} run{'s' * (len(under_way) > 1)} ({names}); once more to leave at once"
-                )
+                count = f"{len(under_way)} run{'s' * (len(under_way) > 1)}"
+                self.say(f"ending {count} ({names}); Ctrl-C once more leaves at once")
             for run in under_way:
                 session.control("POST", f"/runs/{run['run']}/kill", timeout=5)
             end = time.monotonic() + ENDS_WITHIN
