@@ -7,9 +7,14 @@
 # Only packages of the distribution are used. A file that somebody else wrote is never overwritten: everything here goes
 # into drop-in folders, except where a program has none (daemon.json is merged).
 #
-# Usage: bootstrap.sh --digest SHA256 [--check]
-#   --digest  what to write into /etc/action-llama/bootstrap.json at the very end: the sha256 of this script
-#   --check   only say whether this machine can be a host
+# Usage: bootstrap.sh --digest SHA256 [--check] [--domain NAME | --no-domain] [--[no-]dashboard] [--[no-]expose] [--no-web]
+#   --digest     what to write into /etc/action-llama/bootstrap.json at the very end: the sha256 of this script
+#   --check      only say whether this machine can be a host
+#   --domain     HTTPS for webhooks and health under this name, by the distribution's Caddy
+#   --dashboard  the dashboard under that name as well
+#   --expose     the public listener itself (8080, HTTP) on all addresses
+#   --no-web     none of the three
+# What is not said about these three stays as it was: /etc/action-llama/web.conf remembers (docs/web.md).
 # Exit: 0 done; 64 this machine cannot be a host, nothing was changed; anything else: the last line says which step.
 # Runs as root. Reads nothing from standard input (over SSH, standard input is this very script).
 set -eu
@@ -39,6 +44,8 @@ ETC=/etc/action-llama
 BASE=/opt/action-llama
 DAEMON=action-llama
 LAUNCHER=action-llama-launcher
+CADDY_DROPIN=/etc/systemd/system/caddy.service.d/50-action-llama.conf
+EXPOSE_DROPIN=/etc/systemd/system/action-llama.socket.d/50-expose.conf
 
 step=start
 changed=no
@@ -53,7 +60,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # shellcheck disable=SC2317,SC2329 # called by the trap
 leaving() {
   code=$?
-  rm -f "$scratch" "$scratch.rules"
+  rm -f "$scratch" "$scratch.rules" "$scratch.caddy"
   if [ "$code" -ne 0 ] && [ -n "$step" ]; then
     say "failed at: $step (exit code $code); run it again once that is mended, it goes on where it stopped"
   fi
@@ -383,7 +390,7 @@ firewall() {
     if [ -z "$reason" ]; then guarded=yes; fi
   fi
   folder "$ETC/firewall.d" root root 0755
-  firewall_rules "$guarded" "$(ssh_ports)" >"$scratch.rules"
+  firewall_rules "$guarded" "$(ssh_ports)" "$(web_ports)" >"$scratch.rules"
   put "$rules" 0644 <"$scratch.rules"
   fresh=$put
   # A unit of its own and not nftables.service: the distribution's rule set begins with `flush ruleset`, which would
@@ -423,14 +430,15 @@ END
   if [ "$fresh" = changed ] || ! systemctl is-active -q action-llama-firewall.service; then
     systemctl reload-or-restart action-llama-firewall.service
     if [ "$guarded" = yes ]; then
-      did "firewall: only SSH (port $(ssh_ports)) is open"
+      web=$(web_ports)
+      did "firewall: only SSH (port $(ssh_ports)) ${web:+and web (port $web) }is open"
     else
       did "firewall: incoming ports were left as they are, because $reason"
     fi
   fi
 }
 
-# firewall_rules GUARDED SSH_PORTS: the rule set, to stdout
+# firewall_rules GUARDED SSH_PORTS WEB_PORTS: the rule set, to stdout
 firewall_rules() {
   cat <<'END'
 # Written by the bootstrap. Put what else should be open into /etc/action-llama/firewall.d/NAME.nft
@@ -450,7 +458,8 @@ END
     meta l4proto { icmp, ipv6-icmp } accept
     udp sport 67 udp dport 68 accept
     udp sport 547 udp dport 546 accept
-    tcp dport { $2 } accept
+    tcp dport { $2 } accept${3:+
+    tcp dport { $3 \} accept # web}
     include "/etc/action-llama/firewall.d/*.nft"
   }
 END
@@ -467,6 +476,342 @@ END
 END
 }
 
+# web_conf KEY: what web.conf says
+web_conf() { sed -n "s/^$1=//p" "$ETC/web.conf" 2>/dev/null | head -n 1; }
+
+is_domain() {
+  case $1 in *[!a-z0-9.-]*) return 1 ;; esac
+  [ "${#1}" -le 253 ] && printf '%s\n' "$1" | grep -Eqx '([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?'
+}
+
+# What the world is to see: what was asked for, else what it saw before. Changes nothing.
+web_settings() {
+  step=web
+  was_domain=$(web_conf domain)
+  was_dashboard=$(web_conf dashboard)
+  was_expose=$(web_conf expose)
+  # By hand: `internal` has Caddy's own authority make the certificate, for a name that no public one can check.
+  tls=$(web_conf tls)
+  domain=${ask_domain-$was_domain}
+  dashboard=${ask_dashboard:-$was_dashboard}
+  expose=${ask_expose:-$was_expose}
+  [ -z "$domain" ] || is_domain "$domain" || refuse "--domain: '$domain' is no domain (as in agents.example.com)"
+  if [ -z "$domain" ]; then
+    [ "${ask_dashboard-}" != yes ] || refuse "--dashboard needs a --domain: a login must not travel without TLS"
+    dashboard=no
+  fi
+  if [ -z "$domain" ] || [ -e "$CADDY_DROPIN" ]; then return 0; fi
+  if owned_caddy; then
+    refuse "Caddy serves other sites here (/etc/caddy/Caddyfile was changed); docs/web.md says how it serves the webhooks too"
+  fi
+  taken=$(ss -Hltnp '( sport = :80 or sport = :443 )' 2>/dev/null | grep -v '"caddy"' | head -n 1 || true)
+  if [ -n "$taken" ]; then
+    who=$(printf '%s' "$taken" | sed -n 's/.*users:(("\([^"]*\)".*/\1/p')
+    port=$(printf '%s' "$taken" | awk '{ sub(/.*:/, "", $4); print $4 }')
+    refuse "port $port is served by ${who:-another program} already: --domain needs 80 and 443 (docs/web.md says how that program serves the webhooks)"
+  fi
+}
+
+has_caddy() { [ "$(dpkg-query -W -f '${db:Status-Status}' caddy 2>/dev/null)" = installed ]; }
+
+# Is Caddy here for somebody's own sites: with another Caddyfile than its package brings?
+owned_caddy() {
+  [ -f /etc/caddy/Caddyfile ] || return 1
+  has_caddy || return 0
+  brought=$(dpkg-query -W -f '${Conffiles}\n' caddy | awk '$1 == "/etc/caddy/Caddyfile" { print $2 }')
+  [ "$brought" != "$(md5sum /etc/caddy/Caddyfile | cut -d ' ' -f 1)" ]
+}
+
+web_ports() {
+  { [ -z "$domain" ] || printf '80\n443\n'; [ "$expose" != yes ] || echo 8080; } | awk '{ printf "%s%s", sep, $1; sep = ", " }'
+}
+
+# The package, and a configuration that it accepts; then what was asked for is remembered. Nothing is served yet.
+web_prepare() {
+  step=web
+  if [ -n "$domain" ]; then
+    if ! has_caddy; then
+      say "web: installing caddy"
+      apt_get update
+      apt-cache show caddy >/dev/null 2>&1 || fail "web: this distribution has no package caddy; install one from caddyserver.com and run this again"
+    fi
+    # Before the package: it starts Caddy at once, with a page of its own on port 80.
+    put "$CADDY_DROPIN" 0644 <<'END'
+# Written by the bootstrap. Caddy serves the host's domain, by a file of our own; /etc/caddy/Caddyfile is left alone.
+[Unit]
+ConditionPathExists=/etc/action-llama/Caddyfile
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=
+ExecStart=/usr/bin/caddy run --config /etc/action-llama/Caddyfile
+ExecReload=
+ExecReload=/usr/bin/caddy reload --config /etc/action-llama/Caddyfile --force
+Restart=always
+RestartSec=2
+# Answers that are on their way are sent to their end (see grace_period).
+TimeoutStopSec=15
+# Its admin API is a socket in here.
+RuntimeDirectory=caddy
+RuntimeDirectoryMode=0700
+# Strangers who flood it must not take the machine from the runs.
+MemoryMax=384M
+Environment=GOMEMLIMIT=256MiB
+CPUWeight=50
+TasksMax=256
+LimitNOFILE=16384
+LimitCORE=0
+# It writes its certificates and nothing else, and sees nothing of what runs here.
+ReadWritePaths=/var/lib/caddy
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+InaccessiblePaths=-/opt/action-llama -/var/lib/action-llama -/var/lib/action-llama-launcher
+InaccessiblePaths=-/var/lib/action-llama-gateway -/run/action-llama -/run/action-llama-launcher -/run/action-llama-runs
+InaccessiblePaths=-/var/lib/docker -/var/lib/containerd -/var/lib/cloud -/run/docker.sock
+ProtectProc=invisible
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RemoveIPC=yes
+NoNewPrivileges=yes
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @keyring
+SystemCallErrorNumber=EPERM
+UMask=0077
+END
+    if ! has_caddy; then
+      put "$ETC/caddy-installed" 0644 <<'END'
+Caddy was installed by the bootstrap; whoever removes the rest removes it too.
+END
+      apt_get install --no-install-recommends caddy
+      did "web: installed caddy"
+    fi
+    caddyfile >"$scratch.caddy"
+    if ! cmp -s "$scratch.caddy" "$ETC/Caddyfile" \
+      && ! problem=$(as_caddy validate --adapter caddyfile --config "$scratch.caddy" 2>&1); then
+      printf '%s\n' "$problem" | tail -n 3
+      fail "web: Caddy does not accept its configuration; nothing was changed for $domain"
+    fi
+  fi
+  remember_web
+}
+
+remember_web() {
+  if [ -n "$domain" ] || [ "$expose" = yes ] || [ -e "$ETC/web.conf" ]; then
+    put "$ETC/web.conf" 0644 <<END
+# What the world sees of this host. Written by the bootstrap; change it with: al env web NAME
+domain=$domain
+dashboard=${dashboard:-no}
+expose=${expose:-no}
+tls=${tls:-public}
+END
+  fi
+}
+
+# Never as root: it reads its certificates, and makes an authority's key where one is missing.
+as_caddy() { runuser -u caddy -- env -i HOME=/var/lib/caddy PATH="$PATH" caddy "$@"; }
+
+# Caddy's configuration, to stdout; for Caddy 2.6 and later.
+caddyfile() {
+  protocols=h1
+  internal=
+  # Browsers want HTTP/2, senders of webhooks do not: without the dashboard there is that much less to attack.
+  if [ "$dashboard" = yes ]; then protocols='h1 h2'; fi
+  if [ "$tls" = internal ]; then internal='
+	tls internal'; fi
+  cat <<END
+# Written by the bootstrap for https://$domain; change what it says with: al env web NAME
+{
+	admin unix//run/caddy/admin.sock
+	skip_install_trust
+	auto_https disable_redirects
+	grace_period 10s
+	servers {
+		protocols $protocols
+		max_header_size 16KB
+		# How long a body may take and how large it may be is for the daemon to say: it is sent on as it comes.
+		timeouts {
+			read_header 10s
+			idle 1m
+		}
+	}
+	# Nothing of a request, should one be in a line: addresses and signatures are nobody's business.
+	log {
+		format filter {
+			wrap console
+			fields {
+				request delete
+				resp_headers delete
+			}
+		}
+	}
+}
+
+# The daemon's listener belongs to systemd, so what comes while the daemon restarts waits there. A connection for each
+# request: one that is kept could be closed by a daemon that stops, in the moment when a request is sent on it. A push
+# that changes the listener itself closes it for a moment: then it is tried again.
+(daemon) {
+	reverse_proxy 127.0.0.1:{args.0} {
+		lb_try_duration 15s
+		lb_try_interval 100ms
+		transport http {
+			keepalive off
+			compression off
+		}
+	}
+}
+
+https://$domain {$internal
+	header {
+		-Server
+		Strict-Transport-Security "max-age=31536000"
+	}
+	@webhooks {
+		method POST
+		path_regexp ^/webhooks/[a-z0-9_-]+/?\$
+	}
+	handle @webhooks {
+		import daemon 8080
+	}
+	@health {
+		method GET
+		path_regexp ^/(health|ready)\$
+	}
+	handle @health {
+		import daemon 8080
+	}
+END
+  if [ "$dashboard" = yes ]; then
+    cat <<'END'
+	# Who has no session gets no further than its login (docs/dashboard.md).
+	handle {
+		request_body {
+			max_size 2MB
+		}
+		import daemon 8081
+	}
+END
+  else
+    cat <<'END'
+	handle {
+		respond 404
+	}
+END
+  fi
+  cat <<END
+	handle_errors {
+		header -Server
+		respond "" {err.status_code}
+	}
+}
+
+# Whoever comes by another name finds nobody.
+https:// {
+	header -Server
+	respond 404
+}
+
+http:// {
+	header -Server
+	@here host $domain
+	redir @here https://$domain{uri} 308
+	respond 404
+}
+END
+}
+
+web_serve() {
+  step=web
+  if [ -n "$domain" ]; then
+    fresh=no
+    if [ "$(systemctl show -P NeedDaemonReload caddy.service)" = yes ]; then
+      systemctl daemon-reload
+      fresh=yes
+    fi
+    if [ ! -f "$ETC/Caddyfile" ] || ! systemctl is-active -q caddy.service; then fresh=yes; fi
+    put "$ETC/Caddyfile" 0644 <"$scratch.caddy"
+    systemctl is-enabled -q caddy.service || systemctl enable -q caddy.service
+    if [ "$fresh$put" != nosame ]; then
+      verb=reload
+      if [ "$fresh" = yes ]; then verb=restart; fi
+      since=$(date +%s)
+      if ! systemctl "$verb" caddy.service; then
+        journalctl -q --no-pager -o cat -n 3 -u caddy.service --since "@$since" || true
+        web_back
+      fi
+      did "web: https://$domain leads to webhooks and health$([ "$dashboard" != yes ] || echo ', and to the dashboard')"
+    fi
+  else
+    web_leave
+  fi
+  if [ "$expose" = yes ]; then
+    put "$EXPOSE_DROPIN" 0644 <<'END'
+# Written by the bootstrap (--expose): the public listener on all addresses.
+[Socket]
+ListenStream=
+ListenStream=8080
+END
+  else
+    rm -f "$EXPOSE_DROPIN"
+  fi
+  if [ "$(systemctl show -P NeedDaemonReload action-llama.socket 2>/dev/null)" = yes ]; then systemctl daemon-reload; fi
+  systemctl is-active -q action-llama.socket || return 0
+  open=no
+  if ss -Hltn 'sport = :8080' | awk '$4 !~ /^(127\.|\[::1\])/ { found = 1 } END { exit !found }'; then open=yes; fi
+  if [ "$open" != "${expose:-no}" ]; then
+    # Systemd refuses to restart a listener under the service that has it.
+    systemctl stop action-llama.service
+    systemctl restart action-llama.socket
+    systemctl start action-llama.service
+    if [ "$expose" = yes ]; then did "web: port 8080 is open on all addresses"; else did "web: port 8080 is on loopback only"; fi
+  fi
+}
+
+# Caddy is what it was before it was ours.
+web_leave() {
+  [ -e "$CADDY_DROPIN" ] || return 0
+  systemctl stop caddy.service
+  rm -f "$ETC/Caddyfile" "$CADDY_DROPIN"
+  systemctl daemon-reload
+  if [ -e "$ETC/caddy-installed" ]; then
+    systemctl disable -q caddy.service
+  else
+    systemctl start caddy.service
+  fi
+  did "web: Caddy serves nothing of ours any more"
+}
+
+# Caddy did not take its new configuration: the old one again, and an error.
+web_back() {
+  now=$domain
+  domain=$was_domain dashboard=$was_dashboard expose=$was_expose
+  remember_web
+  if [ -n "$domain" ]; then
+    caddyfile >"$scratch.caddy"
+    put "$ETC/Caddyfile" 0644 <"$scratch.caddy"
+    systemctl reload-or-restart caddy.service || say "web: Caddy does not serve $domain either (journalctl -u caddy)"
+  else
+    web_leave
+  fi
+  firewall
+  step=web
+  fail "web: Caddy did not start with $now; what was there before is there again"
+}
+
 record() {
   step=record
   put "$ETC/bootstrap.json" 0644 <<END
@@ -477,16 +822,29 @@ END
 main() {
   digest=
   only_check=no
+  unset ask_domain ask_dashboard ask_expose
   while [ $# -gt 0 ]; do
     case $1 in
       --digest) digest=$2; shift 2 ;;
       --check) only_check=yes; shift ;;
+      --domain)
+        [ -n "${2-}" ] || refuse "--domain wants a name"
+        ask_domain=$2
+        shift 2
+        ;;
+      --no-domain) ask_domain=; shift ;;
+      --dashboard) ask_dashboard=yes; shift ;;
+      --no-dashboard) ask_dashboard=no; shift ;;
+      --expose) ask_expose=yes; shift ;;
+      --no-expose) ask_expose=no; shift ;;
+      --no-web) ask_domain='' ask_dashboard=no ask_expose=no; shift ;;
       *) refuse "unknown argument: $1" ;;
     esac
   done
   trap leaving EXIT
   exec 2>&1 # one stream: what a program complains about stands where it happened
   check
+  web_settings
   if [ "$only_check" = yes ]; then
     say "this machine can be a host"
     return 0
@@ -504,7 +862,9 @@ main() {
   upgrades
   swap
   ssh_server
+  web_prepare
   firewall
+  web_serve
   record "$digest"
   if [ "$changed" = yes ]; then say "done"; else say "unchanged"; fi
 }

@@ -12,6 +12,7 @@ from alvps.project.environment import Web
 from alvps.provision.resources import resource
 
 RECORD = "/etc/action-llama/bootstrap.json"  # {"digest": …}, the last thing that the script writes
+PUBLIC_PORT = 8080  # of action-llama.socket
 REFUSED = 64  # the script's exit code for: this machine cannot be a host, nothing was changed
 
 
@@ -34,6 +35,11 @@ def web_arguments(web: Web) -> tuple[str, ...]:
     """The script's options for what the world sees. None: what the host was told before stays as it is."""
     domain = ("--domain", web.domain) if web.domain else ()
     return (*domain, *(("--dashboard",) if web.dashboard else ()), *(("--expose",) if web.expose else ()))
+
+
+def ports(web: Web) -> tuple[int, ...]:
+    """The TCP ports that a firewall in front of the host has to let through."""
+    return (22, *((80, 443) if web.domain else ()), *((PUBLIC_PORT,) if web.expose else ()))
 
 
 def as_root(user: str) -> list[str]:

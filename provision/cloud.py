@@ -16,6 +16,7 @@ from alvps.provision.provider import ProvisionFailed
 
 # The images that the bootstrap was made for, by the names that `--image` takes.
 IMAGES = ("debian-13", "debian-12", "ubuntu-24.04", "ubuntu-22.04")
+DEFAULT_IMAGE = "debian-12"  # the one that the tests boot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SshKey:
+    """A public key at the provider. ours: it was made there for this instance; another one outlives the server."""
+
+    id: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A server as the provider knows it now. address: IPv4, None until there is one.
 
@@ -133,20 +142,30 @@ class Cloud(Protocol):
     def offers(self) -> Offers:
         """Plans, regions and images, with today's prices."""
 
-    def ssh_key(self, *, name: str, public_key: str, instance: str) -> str:
-        """The id of this very key at the provider: found by its content, else made under the name."""
+    def ssh_key(self, *, name: str, public_key: str, instance: str) -> SshKey:
+        """This very key at the provider: found by its content, else made under the name, which ends in the instance.
+
+        It is ours when it carries the instance, as a label or in its name.
+        """
+
+    def find_ssh_key(self, instance: str) -> str | None:
+        """The id of the key that was made for this instance."""
 
     def firewall(self, *, name: str, ports: tuple[int, ...], instance: str) -> str:
         """The id of this environment's firewall, with exactly these TCP ports (and ping) open to everybody, IPv4 and 6.
 
-        Found by its instance, else made; the rules are compared and mended, not assumed.
+        Found by its instance, else made under the name, which ends in the instance; the rules are compared and mended,
+        not assumed.
         """
+
+    def find_firewall(self, instance: str) -> str | None:
+        """The id of the firewall that was made for this instance, as it is."""
 
     def find_server(self, instance: str) -> Server | None:
         """The server that was made for an order with this instance, if its creation was ever accepted."""
 
     def create_server(self, order: Order) -> Server:
-        """Orders the server and returns at once. Never tries again by itself: a second order is a second server."""
+        """Orders the server and returns at once. Never tries again where a second order would be a second server."""
 
     def wait_running(self, server: Server, on_wait: Callable[[str], None], *, timeout: float) -> Server:
         """Waits until it runs and has an address. on_wait: gets what is being waited for. timeout: seconds."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from alvps.errors import HostKeyRefused, UsageError
-from alvps.project.environment import Environment
-from alvps.project.environments import companion_folder, list_environments, save_environment
+from alvps.errors import HostKeyRefused
+from alvps.project.environment import Environment, Web
+from alvps.project.environments import companion_folder, save_environment
 from alvps.provision import bootstrap, record
+from alvps.provision.onhost import run_bootstrap
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
 from alvps.provision.record import Record
 from alvps.provision.remote import Outcome, run_script
@@ -32,6 +33,7 @@ class Existing:
     host: a name or address, also an alias of the user's ssh configuration; user and port come from there when None.
     key_path: None for the user's own keys. fingerprint: the host key that is expected, as `ssh-keygen -l` prints it;
     otherwise `confirm` is asked with the keys that the host shows. passphrase: asked for that of a locked key file.
+    web: what the world shall see.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Existing:
     fingerprint: str | None = None
     confirm: Confirm | None = None
     passphrase: Callable[[Path], str | None] | None = None
+    web: Web = field(default_factory=Web)
 
     def plan(self) -> Plan:
         return Plan(
@@ -57,10 +60,7 @@ class Existing:
 
     def create(self, progress: Progress) -> Environment:
         earlier = record.load(self.name)  # also refuses a bad name before anything else
-        if self.name in list_environments():
-            raise UsageError(
-                f"the environment {self.name!r} exists already", hint=f"al teardown {self.name}, or another --name"
-            )
+        record.refuse_taken(self.name)
         user, port = self._resolved()
         wanted = Target(self.host, user=user, port=port, key_path=self.key_path)
         with timed(progress, "host key", f"the host key of {self.host} is confirmed"):
@@ -73,6 +73,7 @@ class Existing:
             key_path=self.key_path,
             known_hosts=companion_folder(self.name) / "known_hosts",
             provider="existing",
+            web=self.web,
         )
         instance = earlier.instance if earlier else secrets.token_hex(8)
         record.save(
@@ -88,14 +89,12 @@ class Existing:
         )
         assert environment.known_hosts is not None
         write_pin(environment.known_hosts, [known_hosts_line(self.host, port, key) for key in keys])
-        digest = bootstrap.digest()
         with self._connect(environment) as connection:
             self._check(connection, user, fresh=earlier is None)
-            with timed(progress, "bootstrap", "the bootstrap is through"):
-                self._bootstrap(connection, user, digest, progress)
+            run_bootstrap(connection, self.web, progress)
         # sshd may have been reloaded with new settings: that the next connection works is what has to be known.
         with timed(progress, "connect", f"a new SSH connection to {self.host} is verified"):
-            verify(environment, digest=digest, passphrase=self.passphrase)
+            verify(environment, digest=bootstrap.digest(), passphrase=self.passphrase)
         save_environment(environment)
         return environment
 
@@ -158,20 +157,6 @@ class Existing:
         raise ProvisionFailed(
             f"{connection.host_label}: no root there; nothing was changed", hint=hint, detail=outcome.tail
         )
-
-    def _bootstrap(self, connection: Connection, user: str, digest: str, progress: Progress) -> None:
-        outcome = run_script(
-            connection,
-            bootstrap.argv("--digest", digest, user=user),
-            bootstrap.script(),
-            on_line=lambda line: progress(Event(step="bootstrap", text=line.removeprefix("bootstrap: "), detail=True)),
-        )
-        if outcome.exit_code != 0:
-            raise ProvisionFailed(
-                f"{connection.host_label}: the bootstrap failed (exit code {outcome.exit_code})",
-                hint="mend what it says and run the same command again: it goes on where it stopped",
-                detail=outcome.tail,
-            )
 
 
 def _normal(fingerprint: str) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from alvps.errors import UsageError
 from alvps.private_file import write_private
-from alvps.project.environment import Environment
-from alvps.project.environments import companion_folder, list_environments, save_environment
+from alvps.project.environment import Environment, Web
+from alvps.project.environments import companion_folder, save_environment
 from alvps.provision import boot, bootstrap, record, vps, vps_argv
 from alvps.provision.authorities import certificates, company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
@@ -45,6 +45,7 @@ class Local:
     name: the environment's; the container is `al-vps-<name>`. images: tags of this machine's engine that the engine in
     the VPS shall have from the start, beside debian:bookworm-slim. authorities: PEM certificates that the VPS trusts;
     by default those of this machine's company. boot_timeout: seconds. port: finds the port of 127.0.0.1 for its sshd.
+    web: what the host shows, as for any other.
     """
 
     name: str = "local"
@@ -52,6 +53,7 @@ class Local:
     authorities: tuple[str, ...] = field(default_factory=company_authorities)
     boot_timeout: float = 300.0
     port: Callable[[], int] = free_port
+    web: Web = field(default_factory=Web)
 
     @property
     def container(self) -> str:
@@ -114,10 +116,7 @@ class Local:
     def _begin(self) -> Record:
         """The record of this attempt, on disk before anything is made; an interrupted attempt's things go."""
         earlier = record.load(self.name)  # also refuses a bad name before anything else
-        if self.name in list_environments():
-            raise UsageError(
-                f"the environment {self.name!r} exists already", hint=f"al teardown {self.name}, or another --name"
-            )
+        record.refuse_taken(self.name)
         _ = self.trusted  # raises before anything is made
         require_engine()
         found = vps.owner(self.container)
@@ -174,6 +173,7 @@ class Local:
             host_key=host_key,
             bootstrap=bootstrap.script(),
             authorities=self.trusted,
+            web=self.web,
         )
         machine = vps_argv.Vps(
             name=self.name,
@@ -206,4 +206,5 @@ class Local:
             known_hosts=self.folder / "known_hosts",
             provider="local",
             container=self.container,
+            web=self.web,
         )

@@ -20,13 +20,14 @@ class ProvisionFailed(AlError):
 class Event:
     """Something that happened on the way.
 
-    detail: a line of a program's output within the step; show it dimmed or not at all.
+    detail: a line of a program's output within the step; show it dimmed or not at all. note: to be read in any case.
     seconds: how long the step took, on the event that ends it.
     """
 
     step: str
     text: str
     detail: bool = False
+    note: bool = False
     seconds: float | None = None
 
 
@@ -39,11 +40,16 @@ def silent(_event: Event) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What `create` would do, in words; nothing was contacted to make it."""
+    """What `create` would do, in words.
+
+    price: by the month. user_data: what the machine would be told; for keys that would be made, a placeholder.
+    """
 
     provider: str
     environment: str
     steps: tuple[str, ...]
+    price: str | None = None
+    user_data: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,7 @@ class Provider(Protocol):
     """One kind of machine. Made with the options of one machine; see registry.py for how."""
 
     def plan(self) -> Plan:
-        """What `create` would do. Contacts nothing."""
+        """What `create` would do. Contacts nothing; for a rented server, the provider's lists are read."""
 
     def create(self, progress: Progress) -> Environment:
         """Makes the machine ready, and its environment file as the last thing.

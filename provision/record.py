@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from alvps.errors import UsageError
 from alvps.private_file import write_private
 from alvps.project.environments import companion_folder, delete_environment, list_environments
+from alvps.provision import begun
+from alvps.provision.begun import Begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """instance: random, also on what was made, so that a thing of the same name that is not ours is told apart."""
+    """instance: random, also on what was made, so that a thing of the same name that is not ours is told apart.
+
+    host: empty as long as a rented server has no address.
+    """
 
     name: str
     provider: str
@@ -27,25 +33,38 @@ class Record:
     container: str | None = None
     volume: str | None = None
     key_path: str | None = None
+    rented: Begun | None = None
 
 
 def save(record: Record) -> None:
     """Written whole or not at all."""
-    write_private(companion_folder(record.name) / "provision.json", json.dumps(asdict(record), indent=2) + "\n")
+    write_private(_file(record.name), json.dumps(asdict(record), indent=2) + "\n")
 
 
 def load(name: str) -> Record | None:
     """The record, or None when nothing was begun under that name. Raises UsageError: a bad name, a broken file."""
-    path = companion_folder(name) / "provision.json"
+    path = _file(name)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**values)
+        rented = values.get("rented")
+        return Record(**{**values, "rented": begun.read(rented) if rented else None})
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"{path} is broken: {error}", hint="restore it, or remove it and the machine by hand"
         ) from None
+
+
+def refuse_taken(name: str) -> None:
+    """Raises UsageError when there is an environment of that name."""
+    if name in list_environments():
+        raise UsageError(f"the environment {name!r} exists already", hint=f"al teardown {name}, or another --name")
+
+
+def close(name: str) -> None:
+    """Removes the record alone: the environment's file says everything by now."""
+    _file(name).unlink(missing_ok=True)
 
 
 def forget(name: str) -> tuple[str, ...]:
@@ -58,3 +77,7 @@ def forget(name: str) -> tuple[str, ...]:
     elif folder.exists():
         shutil.rmtree(folder)
     return tuple(removed)
+
+
+def _file(name: str) -> Path:
+    return companion_folder(name) / "provision.json"

@@ -9,9 +9,12 @@ from typing import Any, cast
 from alvps.errors import UsageError
 from alvps.provision.provider import Provider
 
+# The cloud providers share one kind, whose option `cloud` says which (clouds.open_cloud makes it).
 _PROVIDERS = {
     "local": ("alvps.provision.local", "Local"),
     "existing": ("alvps.provision.existing", "Existing"),
+    "hetzner": ("alvps.provision.rented", "RentedServer"),
+    "vultr": ("alvps.provision.rented", "RentedServer"),
 }
 
 

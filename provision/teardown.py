@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from alvps.errors import UsageError
-from alvps.project.environment import Environment
+from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment
 from alvps.provision import record
+from alvps.provision.clouds import names as clouds
+from alvps.provision.clouds import open_cloud
+from alvps.provision.keys import find_api_key
 from alvps.provision.provider import Progress, Report, silent
+from alvps.provision.record import Record
 from alvps.provision.registry import open_provider
 
 
@@ -26,6 +29,9 @@ def find(name: str) -> Environment:
             key_path=Path(begun.key_path) if begun.key_path else None,
             # Written right after the record; without it the host is not contacted again, it is not known which it is.
             known_hosts=companion_folder(name) / "known_hosts",
+            rented=_rented(begun),
+            web=begun.rented.web if begun.rented else Web(),
+            dns=begun.rented.dns if begun.rented else None,
         )
     return load_environment(name)
 
@@ -41,17 +47,45 @@ def teardown(
     """Removes the machine, or on one that stays what was installed there, then the environment's files.
 
     purge: also history, credentials and accounts on a machine that stays. forget: contact nothing, only remove the
-    files here (for a machine that is gone). passphrase: as for Existing. Raises UsageError, ProvisionFailed,
-    HostUnreachable, HostKeyRefused; then the files are still there and the same call can be made again.
+    files here (for a machine that is gone). passphrase: as for Existing. Raises UsageError, CredentialsMissing,
+    ProvisionFailed, HostUnreachable, HostKeyRefused; then the files are still there and the same call can be made
+    again.
     """
     known = find(environment) if isinstance(environment, str) else environment
     if forget:
-        where = known.container or known.host
-        return Report(removed=record.forget(known.name), left=(f"everything on {where}: it was not contacted",))
+        billed = "; it is billed until it is deleted there" if known.provider in clouds() else ""
+        left = f"everything on {where(known)}: it was not contacted{billed}"
+        return Report(removed=record.forget(known.name), left=(left,))
     if known.provider == "local":
         provider = open_provider("local", name=known.name)
     elif known.provider == "existing":
         provider = open_provider("existing", name=known.name, host=known.host, passphrase=passphrase)
     else:
-        raise UsageError(f"environment {known.name!r}: this version cannot remove a {known.provider!r} machine")
+        cloud, token = open_cloud(known.provider), find_api_key("cloudflare")
+        provider = open_provider(known.provider, name=known.name, cloud=cloud, dns_token=token)
     return provider.destroy(known, progress, purge=purge)
+
+
+def where(environment: Environment) -> str:
+    """The machine, for people."""
+    if environment.container:
+        return environment.container
+    if environment.provider not in clouds():
+        return f"{environment.user}@{environment.host}"
+    rented = environment.rented
+    server = f"the server {rented.server} ({environment.host})" if rented else "whatever was made"
+    return f"{server} at {environment.provider}"
+
+
+def _rented(begun: Record) -> Rented | None:
+    """What the provider made, as far as it is known: without a server's id it is not an environment's."""
+    made = begun.rented
+    if made is None or made.server is None:
+        return None
+    return Rented(
+        server=made.server,
+        ssh_key=made.ssh_key,
+        firewall=made.firewall,
+        region=made.wanted.region,
+        instance=begun.instance,
+    )

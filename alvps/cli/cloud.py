@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alvps.errors import UsageError
+from alvps.errors import AlError, UsageError
 
 if TYPE_CHECKING:
     from alvps.project.environment import Environment
@@ -30,18 +30,21 @@ def find(name: str, project: Path) -> Environment:
     return found
 
 
-def let_go(project: Path, removed: Environment) -> tuple[str, ...]:
-    """Take a host that is gone out of the project's files; what was taken out. Raises UsageError, AlError."""
+def let_go(project: Path, removed: Environment) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Take a host that is gone out of the project's files: what was taken out, and what a person must do."""
     from alvps.project.binding import drop_cloud, unbind
     from alvps.project.cloud import CLOUD
     from alvps.project.environments import binding, cloud_of
     from alvps.project.layers import LOCAL
 
     said: tuple[str, ...] = ()
-    if removed.name != CLOUD and binding(project) == removed.name:
-        unbind(project)
-        said = (f"environment in {LOCAL}",)
-    named = cloud_of(project)
-    if named is not None and (named.host, named.port) == (removed.host, removed.port):
-        said += tuple(f"[{CLOUD}] in {file}" for file in drop_cloud(project))
-    return said
+    try:
+        if removed.name != CLOUD and binding(project) == removed.name:
+            unbind(project)
+            said = (f"environment in {LOCAL}",)
+        named = cloud_of(project)
+        if named is not None and (named.host, named.port) == (removed.host, removed.port):
+            said += tuple(f"[{CLOUD}] in {file}" for file in drop_cloud(project))
+    except AlError as error:  # the host is gone all the same
+        return said, (f"the project's files as they are: {error.message}",)
+    return said, ()

@@ -50,7 +50,9 @@ class Progress:
 
     def provision(self, event: ProvisionEvent) -> None:
         """Show an event of `al provision` or `al teardown`."""
-        if event.detail:
+        if event.note:
+            self.note(event.text)
+        elif event.detail:
             self.detail(event.text)
         elif event.seconds is None:
             self.step(event.text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from alvps.cli.options import json_option
+from alvps.cli.provision_make import make, show_plan
+from alvps.cli.provision_rented import hetzner, vultr
+from alvps.cli.web_options import web_of, web_options
 from alvps.errors import UsageError
 
 if TYPE_CHECKING:
+    from alvps.provision.provider import Provider
     from alvps.ssh.known_hosts import HostKey
 
 
@@ -34,16 +37,26 @@ def command() -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A PEM file of a certificate authority that the host shall trust (default: this machine's company's).",
 )
+@web_options
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
 @json_option
-def local(name: str, authorities: tuple[Path, ...], dry_run: bool, as_json: bool) -> None:
+def local(
+    *,
+    name: str,
+    authorities: tuple[Path, ...],
+    domain: str | None,
+    dashboard: bool,
+    expose: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """A throwaway VPS in a container on this machine, set up exactly as a rented one. Needs Docker."""
     from alvps.provision.registry import open_provider
 
-    options: dict[str, Any] = {"name": name}
+    options: dict[str, Any] = {"name": name, "web": web_of(domain, dashboard, expose)}
     if authorities:
         options["authorities"] = tuple(path.read_text() for path in authorities)
-    _make(open_provider("local", **options), dry_run=dry_run, as_json=as_json)
+    _show_or_make(open_provider("local", **options), dry_run=dry_run, as_json=as_json)
 
 
 @command.command("existing")
@@ -55,6 +68,7 @@ def local(name: str, authorities: tuple[Path, ...], dry_run: bool, as_json: bool
     "--key", "key_path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A private key file."
 )
 @click.option("--fingerprint", metavar="SHA256:…", help="The host key to expect; without it you are asked.")
+@web_options
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @json_option
 def existing(
@@ -65,6 +79,9 @@ def existing(
     port: int | None,
     key_path: Path | None,
     fingerprint: str | None,
+    domain: str | None,
+    dashboard: bool,
+    expose: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -83,30 +100,22 @@ def existing(
         "port": port,
         "key_path": key_path,
         "fingerprint": fingerprint,
+        "web": web_of(domain, dashboard, expose),
         "confirm": _confirm if sys.stdin.isatty() else None,
         "passphrase": ask_passphrase if sys.stdin.isatty() else None,
     }
-    _make(open_provider("existing", **options), dry_run=dry_run, as_json=as_json)
+    _show_or_make(open_provider("existing", **options), dry_run=dry_run, as_json=as_json)
 
 
-def _make(provider: Any, *, dry_run: bool, as_json: bool) -> None:
-    from alvps.cli.progress import Progress
+command.add_command(hetzner)
+command.add_command(vultr)
 
+
+def _show_or_make(provider: Provider, *, dry_run: bool, as_json: bool) -> None:
     if dry_run:
-        plan = provider.plan()
-        if as_json:
-            click.echo(json.dumps({"environment": plan.environment, "provider": plan.provider, "steps": plan.steps}))
-        else:
-            click.echo("\n".join(f"{number}. {step}" for number, step in enumerate(plan.steps, 1)))
-        return
-    with Progress() as progress:
-        environment = provider.create(progress.provision)
-    where = {"name": environment.name, "host": environment.host, "port": environment.port, "user": environment.user}
-    if as_json:
-        click.echo(json.dumps(where))
+        show_plan(provider.plan(), as_json=as_json)
     else:
-        click.echo(f"environment {environment.name} is ready: {environment.user}@{environment.host}:{environment.port}")
-        click.echo(f"next: al push -E {environment.name}")
+        make(provider, as_json=as_json)
 
 
 def _confirm(keys: Sequence[HostKey]) -> bool:

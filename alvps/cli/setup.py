@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ KINDS = {
     "local": ("local", "a throwaway VPS in a container on this machine"),
 }
 _ALSO = {"existing": "vps"}
-_KEYS = {"hetzner": ("hetzner_api_key", "HCLOUD_TOKEN"), "vultr": ("vultr_api_key", "VULTR_API_KEY")}
 _DRY = {"-n", "--dry-run"}
 
 
@@ -111,21 +109,19 @@ def _server(named: Environment | None) -> tuple[str, ...]:
 
 def _need_key(kind: str) -> None:
     """Ask for the provider's API key if this machine has none; in a pipe `al provision` says what is missing."""
-    if kind not in _KEYS or not sys.stdin.isatty():
+    from alvps.provision.clouds import names
+    from alvps.provision.keys import find_api_key
+
+    if kind not in names() or not sys.stdin.isatty() or find_api_key(kind) is not None:
         return
     from alvps.cli.creds import command as creds
-    from alvps.credentials import CredentialRef, FileStore
 
-    ref, variable = _KEYS[kind]
-    if not os.environ.get(variable) and FileStore().missing([CredentialRef.parse(ref)]):
-        creds.main(["add", ref], prog_name="al creds", standalone_mode=False)
+    creds.main(["add", f"{kind}_api_key"], prog_name="al creds", standalone_mode=False)
 
 
 def _provision(provider: str, arguments: tuple[str, ...]) -> None:
     from alvps.cli.provision import command as provision
 
-    if provider not in provision.commands:
-        raise UsageError(f"this version cannot make a host at {provider}")
     provision.main([provider, *arguments], prog_name="al provision", standalone_mode=False)
 
 

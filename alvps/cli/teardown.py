@@ -6,10 +6,14 @@ import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from alvps.cli.options import json_option, project_option, yes_option
+
+if TYPE_CHECKING:
+    from alvps.project.environment import Environment
 
 
 @click.command()
@@ -31,17 +35,7 @@ def command(*, name: str, purge: bool, forget: bool, yes: bool, project: Path, a
 
     environment = cloud.find(name, project)
     if not yes:
-        where = environment.container or f"{environment.user}@{environment.host}"
-        what = (
-            "the files here for"
-            if forget
-            else "everything al made on"
-            if environment.provider == "existing"
-            else "the machine"
-        )
-        click.confirm(
-            f"Remove {what} {where} (environment {environment.name})? Runs that are going on end.", abort=True, err=True
-        )
+        click.confirm(f"{_question(environment, forget=forget)} Runs that are going on end.", abort=True, err=True)
     with Progress() as progress:
         report = teardown(
             environment,
@@ -50,7 +44,8 @@ def command(*, name: str, purge: bool, forget: bool, yes: bool, project: Path, a
             passphrase=ask_passphrase if sys.stdin.isatty() else None,
             progress=progress.provision,
         )
-    report = replace(report, removed=(*report.removed, *cloud.let_go(project, environment)))
+    removed, left = cloud.let_go(project, environment)
+    report = replace(report, removed=(*report.removed, *removed), left=(*report.left, *left))
     if as_json:
         click.echo(json.dumps(asdict(report)))
         return
@@ -58,3 +53,16 @@ def command(*, name: str, purge: bool, forget: bool, yes: bool, project: Path, a
         click.echo(f"removed {line}")
     for line in report.left:
         click.echo(f"left {line}")
+
+
+def _question(environment: Environment, *, forget: bool) -> str:
+    from alvps.provision.teardown import where
+
+    machine = f"{where(environment)} (environment {environment.name})"
+    if forget:
+        return f"Remove the files here for {machine}?"
+    if environment.provider == "existing":
+        return f"Remove everything al made on {machine}?"
+    if environment.rented is not None and environment.rented.instance is None:
+        return f"Delete {machine}, which another program made?"
+    return f"Remove {machine}?"

@@ -24,6 +24,7 @@ from alvps.gateway.control import control_app
 from alvps.gateway.dashboard import dashboard_app
 from alvps.gateway.kept import Kept
 from alvps.gateway.public import public_app
+from alvps.gateway.public_name import PublicName
 from alvps.gateway.serve import Servers
 from alvps.gateway.sessions import Sessions
 from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
@@ -66,7 +67,7 @@ async def doors(options: Options, operator: Operator) -> AsyncIterator[None]:
         await servers.start(container_app(inside), handed_over("runs") or [unix_listener(options.runs, mode=0o666)])
         deliveries = Deliveries(operator.engine, intake)
         if listeners := _dashboard(options):
-            await servers.start(dashboard_app(operator, deliveries, sessions), listeners)
+            await servers.start(dashboard_app(operator, deliveries, sessions, PublicName(options.web)), listeners)
         # The last: where it is, all are open.
         control = control_app(operator, deliveries, sessions)
         await servers.start(control, [unix_listener(options.control)])

@@ -22,6 +22,7 @@ class Options:
     gateway: Path | None = None
     credentials: Path | None = None
     log: Path | None = None
+    web: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -70,6 +71,12 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         help="the dashboard's listener, when systemd does not hand one over; without, there is no dashboard",
     )
     parser.add_argument(
+        "--web",
+        type=Path,
+        default=Path("/etc/action-llama/web.conf"),
+        help="the file that says under which domain a proxy on this machine shows the dashboard",
+    )
+    parser.add_argument(
         "--gateway", type=Path, help="a folder for the containers' API alone, mounted into each of them"
     )
     parser.add_argument("--credentials", type=Path, help="the folder with the secrets of webhook sources")
@@ -85,6 +92,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         gateway=found.gateway,
         credentials=found.credentials,
         log=found.log,
+        web=found.web,
     )
 
 

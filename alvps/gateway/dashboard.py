@@ -1,4 +1,4 @@
-"""The dashboard's listener: on loopback, reached through `al dashboard`, behind a login.
+"""The dashboard's listener: on loopback, reached through `al dashboard` or the host's proxy, behind a login.
 
 What may be asked is what the control socket may be asked, but for what only the laptop needs: tickets, reloads, copies
 of the store. Whoever asks proves it with the cookie of a session.
@@ -18,10 +18,12 @@ from alvps.gateway.control_orders import MAX_WAIT
 from alvps.gateway.dashboard_orders import HINT, Visitor
 from alvps.gateway.feed import Feed
 from alvps.gateway.limiter import Limiter
+from alvps.gateway.public_name import PublicName
 from alvps.gateway.routes import Route, mount
-from alvps.gateway.same_origin import cookie_of, loopback, may_change, may_read
+from alvps.gateway.same_origin import may_change, may_read, site_of
 from alvps.gateway.serve import Application, application
 from alvps.gateway.sessions import Sessions
+from alvps.gateway.strangers import Strangers
 
 HTML, CSS_OR_JS, EVENTS = "text/html", "text/*", "text/event-stream"
 LOGIN = "/login"
@@ -61,35 +63,42 @@ class Elsewhere(Refusal):
 
 
 class DashboardDoor:
-    """Sessions come in, from our own page, by a name of this machine. `asked`: what handlers get; None: a Visitor."""
+    """Sessions come in, from our own page, by a name that is ours. `asked`: what handlers get; None: a Visitor."""
 
     def __init__(
-        self, asked: Operator | Deliveries | None, sessions: Sessions, feed: Feed, limiter: Limiter | None = None
+        self,
+        asked: Operator | Deliveries | None,
+        sessions: Sessions,
+        feed: Feed,
+        public: PublicName,
+        limiter: Limiter | None = None,
     ) -> None:
         self._asked = asked
         self._sessions = sessions
         self._feed = feed
+        self._public = public
         self._limiter = limiter or Limiter()
+        self._strangers = Strangers("dashboard logins refused")
 
     async def admit(self, request: Request, route: Route) -> object:
         """See Door. Raises Forbidden, Unauthorized, Elsewhere."""
-        host = loopback(request.headers.getall("host", []))
-        if host is None:
-            raise Forbidden("the dashboard is reached by a name of this machine only", hint=HINT)
-        site = request.headers.get("sec-fetch-site")
+        hosts = request.headers.getall("host", [])
+        site = site_of(hosts) or site_of(hosts, await self._public.now())
+        if site is None:
+            raise Forbidden("the dashboard is reached by a name of this machine or its domain only", hint=HINT)
+        asks = request.headers.get("sec-fetch-site")
         if route.method == "POST":
-            if not may_change(host, request.headers.getall("origin", []), site):
+            if not may_change(site, request.headers.getall("origin", []), asks):
                 raise Forbidden("only the dashboard's own page may ask for this")
-        elif route.media != HTML and not may_read(site):
+        elif route.media != HTML and not may_read(asks):
             raise Forbidden("only the dashboard's own page may ask for this")
-        cookie = cookie_of(host)
-        name = request.cookies.get(cookie) or ""
+        name = request.cookies.get(site.cookie) or ""
         session = self._sessions.find(name) if name else None
         if route.auth and session is None:
             if route.media == HTML:
                 raise Elsewhere("log in first", headers={"location": LOGIN})
             raise Unauthorized("there is no such session", hint=HINT)
-        visitor = Visitor(request, cookie, name, session, self._sessions, self._feed, self._limiter)
+        visitor = Visitor(request, site, name, session, self._sessions, self._feed, self._limiter, self._strangers)
         return self._asked if self._asked is not None else visitor
 
     async def read(self, request: Request) -> bytes:
@@ -97,14 +106,14 @@ class DashboardDoor:
         return read_body(request, control.MAX_BODY)
 
 
-def dashboard_app(operator: Operator, deliveries: Deliveries, sessions: Sessions) -> Application:
+def dashboard_app(operator: Operator, deliveries: Deliveries, sessions: Sessions, public: PublicName) -> Application:
     """The application on the dashboard's listener."""
     app = application("alvps-dashboard", max_body=control.MAX_READ, answer_within=MAX_WAIT + 60)
     app.error_handler = Errors()
     feed = Feed(operator.status)
-    mount(app, OWN_ROUTES, DashboardDoor(None, sessions, feed))
-    mount(app, CONTROL_ROUTES, DashboardDoor(operator, sessions, feed))
-    mount(app, control.DELIVERY_ROUTES, DashboardDoor(deliveries, sessions, feed))
+    mount(app, OWN_ROUTES, DashboardDoor(None, sessions, feed, public))
+    mount(app, CONTROL_ROUTES, DashboardDoor(operator, sessions, feed, public))
+    mount(app, control.DELIVERY_ROUTES, DashboardDoor(deliveries, sessions, feed, public))
     app.register_middleware(_harden, "response")
     return app
 

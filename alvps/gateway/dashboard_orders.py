@@ -15,13 +15,14 @@ from alvps.gateway import static
 from alvps.gateway.answers import Refusal, Unauthorized
 from alvps.gateway.feed import Feed
 from alvps.gateway.fields import Text
-from alvps.gateway.limiter import Limiter
+from alvps.gateway.limiter import Limiter, sender
 from alvps.gateway.routes import Fine
+from alvps.gateway.same_origin import Site
 from alvps.gateway.sessions import Session, Sessions
+from alvps.gateway.strangers import Strangers
 from alvps.journal import get_logger
 
 MAX_TICKET = 256  # bytes of UTF-8
-COOKIE_RULES = "Path=/; HttpOnly; SameSite=Strict"
 HINT = "`al dashboard` opens the dashboard with a new ticket"
 
 log = get_logger()
@@ -41,15 +42,16 @@ class Full(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks: with which cookie, and in which session, if in any."""
+    """Who asks: by which name of ours, and in which session, if in any."""
 
     request: Request
-    cookie: str  # its name
-    name: str  # its value
+    site: Site
+    name: str  # of the session: what its cookie says
     session: Session | None
     sessions: Sessions
     feed: Feed
     limiter: Limiter
+    strangers: Strangers
 
 
 class LoginBody(TypedDict):
@@ -74,20 +76,21 @@ async def login(visitor: Visitor, body: LoginBody) -> Fine[LoggedIn]:
     """Begin a session with a ticket, which is good once and for a minute."""
     name = visitor.sessions.login(body["ticket"])
     if name is None:
-        wait = visitor.limiter.failed("login")  # all come from this machine
+        wait = visitor.limiter.failed(sender(visitor.request))
         if wait is not None:
+            visitor.strangers.count("too many failures")
             raise TooMany("too many failures", hint=HINT, headers={"retry-after": str(int(wait) + 1)})
-        log.warning("dashboard login refused", reason="the ticket is not known, used up or too old")
+        visitor.strangers.count("the ticket is not known, used up or too old")
         raise Unauthorized("the ticket is not known, used up or too old", hint=HINT)
     log.info("dashboard login")
     # Without an end of its own: how long a session lasts is for the daemon to say, with each use anew.
-    return Fine({"ok": True}, {"set-cookie": f"{visitor.cookie}={name}; {COOKIE_RULES}"})
+    return Fine({"ok": True}, {"set-cookie": f"{visitor.site.cookie}={name}; {visitor.site.rules}"})
 
 
 async def logout(visitor: Visitor) -> Fine[LoggedOut]:
     """End the session."""
     visitor.sessions.logout(visitor.name)
-    return Fine({"ok": True}, {"set-cookie": f"{visitor.cookie}=; Max-Age=0; {COOKIE_RULES}"})
+    return Fine({"ok": True}, {"set-cookie": f"{visitor.site.cookie}=; Max-Age=0; {visitor.site.rules}"})
 
 
 async def page(_visitor: Visitor) -> HTTPResponse:

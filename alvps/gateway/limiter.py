@@ -7,6 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from sanic import Request
+
 MOST = 20  # failures of one address within WITHIN
 WITHIN = 60.0  # seconds
 ADDRESSES = 1024  # that are remembered; the one that failed longest ago is forgotten first
@@ -39,6 +41,12 @@ class Limiter:
         if len(self._failures) > self._addresses:
             self._failures.popitem(last=False)
         return since + self._within - now if count >= self._most else None
+
+
+def sender(request: Request) -> str:
+    """Whom to hold responsible for a request, see `client`."""
+    forwarded = request.headers.getall("x-forwarded-for", ())
+    return client(request.ip, forwarded[-1] if forwarded else None)
 
 
 def client(peer: str, forwarded: str | None) -> str:

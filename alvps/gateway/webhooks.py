@@ -5,9 +5,7 @@ Nothing of a request that does not verify is stored, and nothing about it is log
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import Counter
 from typing import Any
 
 from sanic import Request
@@ -18,11 +16,10 @@ from alvps.daemon.views import Problem
 from alvps.errors import AlError
 from alvps.gateway.answers import answer, failure
 from alvps.gateway.bodies import Bodies, BodyTooLarge, NoRoom, TooSlow
-from alvps.gateway.limiter import Limiter, client
+from alvps.gateway.limiter import Limiter, sender
 from alvps.gateway.serve import Application
-from alvps.journal import get_logger
+from alvps.gateway.strangers import Strangers
 
-TELL_EACH = 60.0  # seconds between two lines about strangers
 SHORT = 1 << 20  # bytes; an unread body up to here is left to the server to drop, and the connection stays
 LINGER = 32 << 20  # bytes of a longer one that are dropped, so that its sender gets to read the answer
 LINGER_WITHIN = 5.0  # seconds
@@ -37,31 +34,6 @@ HEADERS = {  # of answers, by status
 }
 FAILS = (400, 401, 404, 408, 413, 429, 500)
 
-log = get_logger()
-
-
-class Strangers:
-    """How many were refused and why: a line at most once in `each` seconds, whatever comes."""
-
-    def __init__(self, each: float = TELL_EACH) -> None:
-        self._each = each
-        self._counts: Counter[str] = Counter()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def count(self, why: str) -> None:
-        """One more. `why` is one of a few texts of our own."""
-        self._counts[why] += 1
-        if self._timer is None:
-            self._tell()
-
-    def _tell(self) -> None:
-        self._timer = None
-        if self._counts:
-            reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(self._counts.items()))
-            log.warning("webhooks refused", count=self._counts.total(), reasons=reasons)
-            self._counts.clear()
-            self._timer = asyncio.get_running_loop().call_later(self._each, self._tell)
-
 
 def add_webhooks(
     app: Application,
@@ -72,12 +44,12 @@ def add_webhooks(
     strangers: Strangers | None = None,
 ) -> None:
     """Let the application take deliveries."""
-    space, limit, refused = bodies or Bodies(), limiter or Limiter(), strangers or Strangers()
+    space, limit, refused = bodies or Bodies(), limiter or Limiter(), strangers or Strangers("webhooks refused")
 
     def respond(request: Request, found: Answer) -> HTTPResponse:
         if found.stranger is None:
             return _response(found)
-        wait = limit.failed(_sender(request))
+        wait = limit.failed(sender(request))
         if wait is None:
             refused.count(found.stranger)
             return _response(found)
@@ -118,11 +90,6 @@ def _overload(error: AlError) -> HTTPResponse:
     if status == 503:
         response.headers["retry-after"] = str(RETRY)
     return response
-
-
-def _sender(request: Request) -> str:
-    forwarded = request.headers.getall("x-forwarded-for", ())
-    return client(request.ip, forwarded[-1] if forwarded else None)
 
 
 def _announced(request: Request) -> int:

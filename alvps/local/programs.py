@@ -61,7 +61,7 @@ def daemon_argv(here: Here, interpreter: str, *, listen: tuple[str, int], dashbo
         *(interpreter, "-m", "alvps.daemon", "--root", str(here.root), "--state", str(here.state)),
         *("--run", str(here.run), "--launcher", str(here.run / "launcher.sock"), "--gateway", str(here.gateway)),
         *("--listen", f"{listen[0]}:{listen[1]}", "--dashboard", f"127.0.0.1:{dashboard}"),
-        *("--credentials", str(here.credentials), "--log", str(here.log)),
+        *("--credentials", str(here.credentials), "--log", str(here.log), "--web", str(here.folder / "web.conf")),
     ]
 
 

@@ -85,6 +85,7 @@ def options(host: Path) -> Options:
         launcher=host / "launcher.sock",
         listen=("127.0.0.1", port),
         dashboard=("127.0.0.1", dashboard),
+        web=host / "web.conf",
     )
 
 

@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "ssh": set(),
     "logs": {"ssh"},
     "push": {"project", "credentials", "ssh", "host", "agent"},
-    "provision": {"project", "ssh", "agent", "host"},
+    "provision": {"project", "credentials", "ssh", "agent", "host"},
     "doctor": {"project", "credentials"},
     "local": {"project", "credentials", "host", "push", "logs"},
     "cli": {

@@ -395,19 +395,50 @@ def test_a_service_without_tls_is_told_nothing(service: FakeService) -> None:
     assert not service.asked
 
 
-def test_a_service_with_a_certificate_of_its_own_making_is_told_nothing(tmp_path: Path) -> None:
-    files = (str(tmp_path / "key.pem"), str(tmp_path / "cert.pem"))
+@pytest.fixture(scope="module")
+def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, str]:
+    """A server's context with a certificate that nobody knows, and where that is."""
+    folder = tmp_path_factory.mktemp("tls")
+    files = (str(folder / "key.pem"), str(folder / "cert.pem"))
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     made = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", files[0], "-out", files[1], *subject]
     subprocess.run(made, check=True, capture_output=True, timeout=60)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files[1], files[0])
-    with fake_service(context) as service:
+    return context, files[1]
+
+
+def test_a_service_with_a_certificate_of_its_own_making_is_told_nothing(
+    own_certificate: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    with fake_service(own_certificate[0]) as service:
         service.says(200, YES["github_token"])
         found = verdict("github_token", service)
         assert found.state == "unknown"
         assert "certificate is not valid" in found.reason
         assert not service.asked
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_companys_authority_is_trusted_where_the_environment_names_it(
+    own_certificate: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, own_certificate[1])
+    with fake_service(own_certificate[0]) as service:
+        service.says(200, YES["github_token"])
+        assert verdict("github_token", service) == Verdict("valid")
+
+
+def test_a_bundle_without_certificates_is_said_to_be_that(
+    own_certificate: tuple[ssl.SSLContext, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pem").touch()
+    for path in (tmp_path / "empty.pem", tmp_path / "missing.pem"):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+        with fake_service(own_certificate[0]) as service:
+            assert f"{path} holds no certificates" in verdict("github_token", service).reason
+            assert not service.asked
 
 
 def test_a_value_that_no_header_can_hold_is_not_in_the_reason(service: FakeService) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alvps.gateway.kept import Kept
-from alvps.gateway.same_origin import cookie_of, loopback, may_change, may_read
+from alvps.gateway.same_origin import may_change, may_read, site_of
 from alvps.gateway.sessions import SESSION_FOR, SESSIONS, TICKET_FOR, TICKETS, Sessions
 
 
@@ -146,22 +146,55 @@ def test_a_folder_that_takes_nothing_is_none_either(tmp_path: Path, clock: Clock
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8081", "localhost:1", "LOCALHOST", "[::1]:65535"])
-def test_names_of_this_machine(host: str) -> None:
-    assert loopback([host]) == host
+@pytest.mark.parametrize("public", [None, "agents.example.com"])
+def test_names_of_this_machine(host: str, public: str | None) -> None:
+    site = site_of([host], public)
+    assert site is not None
+    assert site.origin == f"http://{host.lower()}"
+    assert "Secure" not in site.rules  # it is not TLS, and a browser would not send the cookie
 
 
-@pytest.mark.parametrize(
-    "hosts",
-    [[], [""], ["evil.example"], ["127.0.0.1.evil.example"], ["127.0.0.1:x"], ["127.0.0.1@evil"], ["127.0.0.2"],
-     ["localhost."], ["127.0.0.1\n"], ["127.0.0.1:٣"], ["127.0.0.1", "127.0.0.1"]],
-)  # fmt: skip
-def test_other_names(hosts: list[str]) -> None:
-    assert loopback(hosts) is None
+OTHERS: list[list[str]] = [
+    *([], [""], ["evil.example"], ["127.0.0.1.evil.example"], ["127.0.0.1:x"], ["127.0.0.1@evil"], ["127.0.0.2"]),
+    *(["localhost."], ["127.0.0.1\n"], ["127.0.0.1:٣"], ["127.0.0.1", "127.0.0.1"]),
+]
+NEARLY: list[list[str]] = [
+    *(["agents.example.com."], ["agents.example.com:8081"], ["x.agents.example.com"], ["agents.example.com.evil.net"]),
+    *(["agents.example.com\n"], ["agents.example.com", "agents.example.com"], ["agents.example.com", "127.0.0.1"]),
+    *(["agents.example.com,127.0.0.1"], ["agentsxexample.com"], ["https://agents.example.com"]),
+]
+
+
+@pytest.mark.parametrize("hosts", OTHERS)
+@pytest.mark.parametrize("public", [None, "agents.example.com"])
+def test_other_names(hosts: list[str], public: str | None) -> None:
+    assert site_of(hosts, public) is None
+
+
+@pytest.mark.parametrize("hosts", NEARLY)
+def test_names_that_are_nearly_the_domain(hosts: list[str]) -> None:
+    assert site_of(hosts, "agents.example.com") is None
+
+
+def test_the_domain_is_for_tls_alone() -> None:
+    site = site_of(["Agents.Example.com"], "agents.example.com")
+    assert site is not None
+    assert site.origin == "https://agents.example.com"
+    assert site.cookie == "__Host-al_session"
+    assert set(site.rules.split("; ")) == {"Path=/", "HttpOnly", "SameSite=Strict", "Secure"}
+    assert may_change(site, ["https://agents.example.com"], "same-origin")
+    for origin in ("http://agents.example.com", "https://agents.example.com:8443", "http://127.0.0.1:8081", "null"):
+        assert not may_change(site, [origin], "same-origin")
+
+
+def test_without_a_domain_no_name_is_one() -> None:
+    assert site_of(["agents.example.com"], None) is None
+    assert site_of(["None"], None) is None
 
 
 def test_dashboards_on_several_ports_have_cookies_of_their_own() -> None:
-    assert cookie_of("127.0.0.1:8081") != cookie_of("127.0.0.1:8082")
-    assert cookie_of("localhost") == "al_session_80"
+    cookies = [site.cookie for host in ("127.0.0.1:8081", "127.0.0.1:8082", "localhost") if (site := site_of([host]))]
+    assert cookies == ["al_session_8081", "al_session_8082", "al_session_80"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +214,9 @@ def test_dashboards_on_several_ports_have_cookies_of_their_own() -> None:
     ],
 )
 def test_who_may_change_something(origins: list[str], site: str | None, good: bool) -> None:
-    assert may_change("127.0.0.1:8081", origins, site) is good
+    ours = site_of(["127.0.0.1:8081"])
+    assert ours is not None
+    assert may_change(ours, origins, site) is good
 
 
 def test_who_may_read() -> None:

@@ -1,0 +1,1 @@
+"""Hetzner Cloud, through its own Python package hcloud. API: https://docs.hetzner.cloud."""
