@@ -9,8 +9,9 @@ from pathlib import Path
 
 def write_private(path: Path, text: str) -> None:
     """Write a 0600 file in a 0700 folder, whole or not at all, durable when it returns. Raises OSError."""
-    for folder in (path.parent.parent, path.parent):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # One by one: with `parents`, mkdir gives those above the folder the default mode.
+    for folder in reversed([parent for parent in path.parents if not parent.exists()]):
+        folder.mkdir(mode=0o700, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # 0600 from its first moment
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -559,7 +559,7 @@ MemoryMax=384M
 Environment=GOMEMLIMIT=256MiB
 CPUWeight=50
 TasksMax=256
-LimitNOFILE=16384
+LimitNOFILE=8192
 LimitCORE=0
 # It writes its certificates and nothing else, and sees nothing of what runs here.
 ReadWritePaths=/var/lib/caddy
@@ -773,10 +773,9 @@ END
   open=no
   if ss -Hltn 'sport = :8080' | awk '$4 !~ /^(127\.|\[::1\])/ { found = 1 } END { exit !found }'; then open=yes; fi
   if [ "$open" != "${expose:-no}" ]; then
-    # Systemd refuses to restart a listener under the service that has it.
-    systemctl stop action-llama.service
-    systemctl restart action-llama.socket
-    systemctl start action-llama.service
+    # In one transaction: a listener cannot be started under the service that has it, and between two commands somebody
+    # who connects would start the service anew.
+    systemctl restart action-llama.socket action-llama.service
     if [ "$expose" = yes ]; then did "web: port 8080 is open on all addresses"; else did "web: port 8080 is on loopback only"; fi
   fi
 }

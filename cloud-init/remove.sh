@@ -14,13 +14,15 @@ left() { printf 'left: %s\n' "$*"; }
 
 units() {
   for unit in action-llama.socket action-llama-runs.socket action-llama-dashboard.socket action-llama.service \
-    action-llama-launcher.service; do
+    action-llama-launcher.service action-llama-credentials.socket action-llama-webhook-secrets.socket; do
     file=/etc/systemd/system/$unit
     [ -e "$file" ] || continue
     systemctl disable -q --now "$unit" 2>/dev/null || systemctl stop "$unit"
     rm -rf "$file" "$file.d"
     removed "unit $unit"
   done
+  # The services of the last two are templates: there is nothing to stop.
+  rm -f /etc/systemd/system/action-llama-credentials@.service /etc/systemd/system/action-llama-webhook-secrets@.service
   systemctl daemon-reload
   systemctl reset-failed 'action-llama*' 2>/dev/null || true
 }
@@ -42,6 +44,34 @@ containers() {
   done
 }
 
+# Caddy goes if it came for us, else it is what it was before.
+web() {
+  etc=/etc/action-llama
+  dropin=/etc/systemd/system/caddy.service.d/50-action-llama.conf
+  if [ -e "$dropin" ]; then
+    systemctl stop caddy.service 2>/dev/null || true
+    rm -f "$dropin" "$etc/Caddyfile"
+    rmdir "${dropin%/*}" 2>/dev/null || true
+    systemctl daemon-reload
+    removed "$(sed -n 's/^domain=//p' "$etc/web.conf") from Caddy"
+    [ -e "$etc/caddy-installed" ] || systemctl start caddy.service || left "Caddy, which does not start (systemctl status caddy)"
+  fi
+  if [ -e "$etc/caddy-installed" ]; then
+    if DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=60 purge caddy >/dev/null 2>&1; then
+      rm -rf /var/lib/caddy "$etc/caddy-installed"
+      removed "the package caddy, with its certificates"
+    else
+      left "the package caddy, with its certificates (apt-get purge caddy)"
+    fi
+  fi
+  rm -f "$etc/web.conf"
+  if grep -q '# web$' "$etc/firewall.nft" 2>/dev/null; then
+    sed -i '/# web$/d' "$etc/firewall.nft"
+    systemctl try-reload-or-restart action-llama-firewall.service
+    removed "the web's ports from the firewall"
+  fi
+}
+
 folder() {
   [ -e "$1" ] || return 0
   rm -rf "$1"
@@ -53,6 +83,7 @@ main() {
   if [ "${1-}" = --purge ]; then purge=yes; fi
   exec 2>&1
   units
+  web
   containers
   folder /opt/action-llama
   folder /etc/action-llama/bootstrap.json

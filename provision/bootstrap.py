@@ -37,6 +37,16 @@ def web_arguments(web: Web) -> tuple[str, ...]:
     return (*domain, *(("--dashboard",) if web.dashboard else ()), *(("--expose",) if web.expose else ()))
 
 
+def web_change(web: Web) -> tuple[str, ...]:
+    """The script's options for what the world shall see, and nothing else, whatever it saw before."""
+    domain = ("--domain", web.domain) if web.domain else ("--no-domain",)
+    return (
+        *domain,
+        "--dashboard" if web.dashboard else "--no-dashboard",
+        "--expose" if web.expose else "--no-expose",
+    )
+
+
 def ports(web: Web) -> tuple[int, ...]:
     """The TCP ports that a firewall in front of the host has to let through."""
     return (22, *((80, 443) if web.domain else ()), *((PUBLIC_PORT,) if web.expose else ()))

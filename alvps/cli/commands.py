@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "env": Entry("env", "list hosts, show and check one, bind this project to one"),
         "teardown": Entry("teardown", "remove what `al provision` made"),
         "push": Entry("push", "make this project live on the host"),
+        "verify": Entry("verify", "check that a host is as it is claimed to be"),
         "rollback": Entry("releases", "go back to an earlier release", "rollback"),
         "releases": Entry("releases", "list the releases on the host", "releases"),
         "stop": Entry("power", "stop the daemon and its launcher; runs go on", "stop"),

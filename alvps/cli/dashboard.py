@@ -1,4 +1,4 @@
-"""`al dashboard`: the host's dashboard in a browser on this machine, through SSH."""
+"""`al dashboard`: the host's dashboard in a browser on this machine, through SSH or under the host's domain."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from alvps.cli.options import environment_option, json_option, project_option
 if TYPE_CHECKING:
     import socket
 
+    from alvps.local.here import Here
+    from alvps.project.environment import Web
     from alvps.ssh import Connection
 
 PORT = 8081  # on the host, and here if it is free
@@ -23,7 +25,9 @@ THERE = ("127.0.0.1", PORT)
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65535), help=f"The port on this machine (default: {PORT}, or a free one)."
+    "--port",
+    type=click.IntRange(1, 65535),
+    help=f"Come through SSH, on this port of this machine (default: {PORT}, or a free one).",
 )
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @project_option
@@ -32,12 +36,13 @@ THERE = ("127.0.0.1", PORT)
 def command(*, port: int | None, no_browser: bool, project: Path, env_name: str | None, as_json: bool) -> None:
     """Open the host's dashboard in a browser: agents, runs, webhooks and logs as they happen.
 
-    Nothing of it is open to the network: it is reached through SSH for as long as this command runs (until Ctrl-C), and
-    the address that it prints is good for one login within a minute. A cut connection is made anew. Where `al start`
-    runs the project on this machine, there is nothing to reach, and the command ends at once.
+    The address that it prints is good for one login within a minute. Where the host shows its dashboard under a domain,
+    that is all. Else nothing of it is open to the network: it is reached through SSH for as long as this command runs
+    (until Ctrl-C); a cut connection is made anew. Where `al start` runs the project on this machine, there is nothing
+    to reach, and the command ends at once.
     """
     from alvps.cli.host import connect_to, control
-    from alvps.cli.place import meant, open_session
+    from alvps.cli.place import meant
     from alvps.cli.terminal import style
     from alvps.local.here import Here
     from alvps.push.session import HostSession
@@ -45,18 +50,19 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
 
     place = meant(project, env_name)
     if isinstance(place, Here):
-        with open_session(place) as here:
-            ticket = control(here, "POST", "/tickets")["ticket"]
-        address = f"http://127.0.0.1:{place.facts()['dashboard']}/#{ticket}"
-        click.echo(json.dumps({"address": address}) if as_json else f"{place.name}: {address}")
-        if not no_browser:
-            _open(address)
+        _here(place, no_browser=no_browser, as_json=as_json)
         return
     environment = place
     connection = connect_to(environment)
     try:
         with HostSession(connection) as session:
             ticket = control(session, "POST", "/tickets")["ticket"]
+        if port is None and (site := public_site(environment.web)):
+            address = f"{site}#{ticket}"
+            click.echo(json.dumps({"address": address}) if as_json else f"{environment.name}: {address}")
+            if not no_browser:
+                _open(address)
+            return
         _try(connection)
         with _listener(port) as listener:
             here = listener.getsockname()[1]
@@ -75,6 +81,24 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
             forward(connection, listener, THERE, lambda: connect_to(environment), on_lost=lost, on_back=back)
     finally:
         connection.close()
+
+
+def public_site(web: Web) -> str | None:
+    """Where the world finds the dashboard, if it does."""
+    return f"https://{web.domain}/" if web.domain and web.dashboard else None
+
+
+def _here(place: Here, *, no_browser: bool, as_json: bool) -> None:
+    """The dashboard of `al start` on this machine."""
+    from alvps.cli.host import control
+    from alvps.cli.place import open_session
+
+    with open_session(place) as session:
+        ticket = control(session, "POST", "/tickets")["ticket"]
+    address = f"http://127.0.0.1:{place.facts()['dashboard']}/#{ticket}"
+    click.echo(json.dumps({"address": address}) if as_json else f"{place.name}: {address}")
+    if not no_browser:
+        _open(address)
 
 
 def _try(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from alvps.cli.env_web import command as web
 from alvps.cli.options import json_option, project_option
 from alvps.errors import AlError, ProjectInvalid, UsageError
 
@@ -23,6 +24,9 @@ def command() -> None:
 
     `al provision` makes one, `al teardown` removes it.
     """
+
+
+command.add_command(web)
 
 
 @command.command("list")

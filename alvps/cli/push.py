@@ -14,11 +14,19 @@ from alvps.cli.options import environment_option, json_option, project_option
 @click.argument("agent", required=False)
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would change, and change nothing.")
 @click.option("--replace", is_flag=True, help="Push even if the host runs another project, which then ends.")
+@click.option("--rebuild", is_flag=True, help="Build all images anew, on the Debian of today, though nothing changed.")
 @project_option
 @environment_option
 @json_option
 def command(
-    *, agent: str | None, dry_run: bool, replace: bool, project: Path, env_name: str | None, as_json: bool
+    *,
+    agent: str | None,
+    dry_run: bool,
+    replace: bool,
+    rebuild: bool,
+    project: Path,
+    env_name: str | None,
+    as_json: bool,
 ) -> None:
     """Make this project, or only AGENT of it, live on the host.
 
@@ -40,6 +48,7 @@ def command(
             agent=agent,
             dry_run=dry_run,
             replace=replace,
+            rebuild=rebuild,
             progress=progress.push,
             connect=lambda: connect_to(environment),
         )

@@ -2,7 +2,7 @@
 
 from alvps.credentials.credential import Credential, canonical, env_of
 from alvps.credentials.refs import CredentialRef
-from alvps.credentials.store import FileStore, Stored
+from alvps.credentials.store import FileStore, Stored, complete
 from alvps.credentials.types import TYPES, CredentialType, Field, secret_names, type_named
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "FileStore",
     "Stored",
     "canonical",
+    "complete",
     "env_of",
     "secret_names",
     "type_named",

@@ -11,7 +11,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +22,7 @@ from alvps.credentials.refs import INSTANCE_NAME, TYPE_NAME, CredentialRef
 from alvps.credentials.schema import absent, described
 from alvps.credentials.swap import replace_folder
 from alvps.credentials.types import Field, type_named
-from alvps.errors import AlError, Problem, UsageError
+from alvps.errors import AlError, UsageError
 
 _HALF_MADE = ".new-"
 
@@ -54,23 +53,8 @@ class FileStore:
         return tuple(found)
 
     def get(self, ref: CredentialRef) -> Credential | None:
-        """The credential, or None unless every field that its type needs is there and says something.
-
-        A field that may be left out and is empty counts as left out.
-        """
-        fields = instance.read_fields(self._path(ref))
-        type_ = type_named(ref.type)
-        if not fields:
-            return None
-        if type_ is None:
-            return Credential(type=ref.type, instance=ref.instance, fields=fields) if all(fields.values()) else None
-        said = {name: value for name, value in fields.items() if value}
-        form = type_.form_of(said)
-        if not said or absent(form, said):
-            return None
-        left_out = {field.name for field in form if field.optional} - said.keys()
-        kept = {name: value for name, value in fields.items() if name not in left_out}
-        return Credential(type=ref.type, instance=ref.instance, fields=kept)
+        """The credential, or None if it is not there or not complete."""
+        return complete(ref, instance.read_fields(self._path(ref)))
 
     def put(self, credential: Credential) -> None:
         """Store it, in place of the instance that was there. Raises UsageError for what cannot be stored."""
@@ -108,17 +92,6 @@ class FileStore:
         there = instance.field_names(self._path(ref))
         return absent(type_.form_of(there), there) if type_ else ()
 
-    def check(self) -> tuple[Problem, ...]:
-        """What in the store is open to other users of the machine."""
-        problems = []
-        for folder, folders, files in os.walk(self.root):
-            here = Path(folder)
-            problems += _too_open(self.root, here, 0o700)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(name for name in files if not name.startswith(".")):
-                problems += _too_open(self.root, here / name, 0o600)
-        return tuple(problems)
-
     def _path(self, ref: CredentialRef) -> Path:
         # A reference may have been made without parse(); nothing outside the root may ever be named.
         if not TYPE_NAME.fullmatch(ref.type) or not INSTANCE_NAME.fullmatch(ref.instance):
@@ -143,6 +116,25 @@ class FileStore:
                 os.close(descriptor)
         except OSError as error:
             raise AlError(f"cannot write to the credential store {self.root}: {error.strerror}") from error
+
+
+def complete(ref: CredentialRef, fields: dict[str, str] | None) -> Credential | None:
+    """The credential of these fields, or None unless every field that its type needs is there and says something.
+
+    A field that may be left out and is empty counts as left out.
+    """
+    type_ = type_named(ref.type)
+    if not fields:
+        return None
+    if type_ is None:
+        return Credential(type=ref.type, instance=ref.instance, fields=fields) if all(fields.values()) else None
+    said = {name: value for name, value in fields.items() if value}
+    form = type_.form_of(said)
+    if not said or absent(form, said):
+        return None
+    left_out = {field.name for field in form if field.optional} - said.keys()
+    kept = {name: value for name, value in fields.items() if name not in left_out}
+    return Credential(type=ref.type, instance=ref.instance, fields=kept)
 
 
 def _check(credential: Credential) -> None:
@@ -187,16 +179,3 @@ def _make_folder(folder: Path) -> None:
     for missing in reversed([parent for parent in (folder, *folder.parents) if not parent.exists()]):
         with suppress(FileExistsError):  # another process was faster
             missing.mkdir(mode=0o700)
-
-
-def _too_open(root: Path, path: Path, allowed: int) -> list[Problem]:
-    try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:
-        return []  # a link that leads nowhere; reading it says so
-    if not mode & ~allowed:
-        return []
-    where = "/".join(("credentials", *path.relative_to(root).parts))
-    return [
-        Problem(where, f"its mode is {mode:04o}, open to others; allowed: {allowed:04o} (chmod {allowed:o} {path})")
-    ]

@@ -1,19 +1,21 @@
 """The secrets that webhooks are checked with: `<folder>/current/<type>/<instance>/secret`, written by a push.
 
-A file holds the value and one newline, as everywhere in the product's stores. What is missing is no error: the daemon
-works, and the source whose secret it is refuses what it cannot check.
+A file holds the value and one newline, as everywhere in the product's stores; where the host can, the whole set is
+encrypted instead and given by systemd. What is missing is no error: the daemon works, and the source whose secret it is
+refuses what it cannot check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alvps.credentials import CredentialRef
+from alvps.credentials import CredentialRef, sealed
 from alvps.project import Project
 
 FOLDER = Path("/var/lib/action-llama-gateway/credentials")  # on an installed host
+LISTENER = Path("/run/action-llama-webhook-secrets.sock")  # of systemd/action-llama-webhook-secrets.socket
 FIELD = "secret"
 
 
@@ -23,32 +25,53 @@ class Secrets:
 
     values: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trouble: str | None = None  # why none could be read
 
     def warnings(self) -> list[str]:
         """What is wrong, for the status."""
-        return [
-            f"the webhook source {source!r} refuses what it cannot check: the credential {name} is not on this host"
-            for source, names in self.missing.items()
-            for name in names
-        ]
+        return (
+            [f"webhooks: {self.trouble}"]
+            if self.trouble
+            else [
+                f"the webhook source {source!r} refuses what it cannot check: the credential {name} is not on this host"
+                for source, names in self.missing.items()
+                for name in names
+            ]
+        )
 
 
-def load(folder: Path, project: Project) -> Secrets:
+def load(folder: Path, project: Project, listener: Path = LISTENER) -> Secrets:
     """The secrets of all sources of the project. Blocks; raises nothing."""
+    trouble = None
     try:
-        # Resolved once: a push that goes on meanwhile does not mix two sets.
-        place = (folder / "current").resolve(strict=True)
-    except OSError:
-        place = folder / "current"
+        read = _reader(folder, listener)
+    except sealed.CannotUnseal as error:
+        read, trouble = _nothing, error.message
     values: dict[str, tuple[bytes, ...]] = {}
     missing: dict[str, tuple[str, ...]] = {}
     for source in project.webhooks:
-        found = {ref: _read(place, ref) for ref in source.secrets}
+        found = {ref: read(ref) for ref in source.secrets}
         values[source.name] = tuple(value for value in found.values() if value)
         absent = tuple(str(ref) for ref, value in found.items() if not value)
         if absent:
             missing[source.name] = absent
-    return Secrets(values, missing)
+    return Secrets(values, missing, trouble if missing else None)
+
+
+def _reader(folder: Path, listener: Path) -> Callable[[CredentialRef], bytes | None]:
+    """What finds a secret, in one set, whatever a push does meanwhile. Raises CannotUnseal."""
+    if sealed.live(folder):
+        values = sealed.unseal(folder, listener).values
+        return lambda ref: values.get(f"{ref.type}/{ref.instance}", {}).get(FIELD, "").encode()
+    try:
+        place = (folder / "current").resolve(strict=True)
+    except OSError:
+        return _nothing
+    return lambda ref: _read(place, ref)
+
+
+def _nothing(_: CredentialRef) -> None:
+    return None
 
 
 def _read(place: Path, ref: CredentialRef) -> bytes | None:

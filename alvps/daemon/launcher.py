@@ -57,6 +57,7 @@ class Readiness:
     release: str | None
     docker: bool
     missing: tuple[str, ...]
+    credentials: str | None = None  # why they cannot be read
 
 
 class Launcher:
@@ -106,6 +107,7 @@ class Launcher:
             release=answer.get("release"),
             docker=bool(answer.get("docker")),
             missing=tuple(map(str, answer.get("missing") or ())),
+            credentials=answer.get("credentials"),
         )
 
     async def watch(self) -> AsyncGenerator[frames.Message, None]:

@@ -30,6 +30,7 @@ async def shortcomings(launcher: Launcher, release: str) -> list[str]:
     if not answer.docker:
         found.append("Docker does not answer")
     found += [f"the image {image} is missing" for image in answer.missing]
+    found += [answer.credentials] if answer.credentials else []
     return found
 
 

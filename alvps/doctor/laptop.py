@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from alvps import __version__
 from alvps.credentials import CredentialRef, FileStore
+from alvps.doctor import modes
 from alvps.doctor.findings import Finding, Level, error, ok, warning
 from alvps.errors import ProjectInvalid
 from alvps.project import FileEntry, Project, scan
+from alvps.project.environment import Environment
 from alvps.project.needs import gateway_credentials, required_credentials
 from alvps.project.remarks import load_all, remarks
 from alvps.project.webhooks import secret_types
@@ -17,11 +21,52 @@ from alvps.project.webhooks import secret_types
 
 def findings(folder: Path) -> Iterator[Finding]:
     """The findings of this machine, in the order in which they matter."""
+    yield ok("version", "al", f"al {__version__} on Python {platform.python_version()}")
     yield from _project(folder)
+    yield from _modes(Path.home() / modes.FOLDER)
     if shutil.which("ssh") is None:
-        yield error("ssh", "there is no ssh command; al asks it for your settings", "install the OpenSSH client")
+        yield error(
+            "ssh-client", "ssh", "there is no ssh command; al asks it for your settings", "install the OpenSSH client"
+        )
     else:
-        yield ok("ssh", "the ssh command is there")
+        yield ok("ssh-client", "ssh", "the ssh command is there")
+
+
+def project_name(folder: Path) -> str | None:
+    """The name of the project there; None if there is none, or it is not valid."""
+    try:
+        return load_all(folder).name
+    except ProjectInvalid:
+        return None
+
+
+def missing(folder: Path) -> tuple[CredentialRef, ...]:
+    """The credentials that the project needs and this machine does not have; none of a project that is not valid."""
+    try:
+        return FileStore().missing(sorted(_whys(load_all(folder))))
+    except ProjectInvalid:
+        return ()
+
+
+def of_environment(environment: Environment) -> Iterator[Finding]:
+    """What this machine has for the way to the host."""
+    where = f"{environment.user}@{environment.host}:{environment.port}"
+    yield ok("environment", "environment", f"{environment.name} is {where} ({environment.provider})")
+    pinned = environment.known_hosts
+    if pinned is None:
+        yield ok("host-key", "ssh", "the host's key is looked for in your own known_hosts")
+    elif pinned.is_file() and pinned.stat().st_size:
+        yield ok("host-key", "ssh", "the host's key is pinned")
+    else:
+        text = f"the host's key is not pinned: {pinned} is {'empty' if pinned.exists() else 'not there'}"
+        yield error("host-key", "ssh", text, "al provision existing HOST pins it again")
+    key = environment.key_path
+    if key is not None and not key.is_file():
+        yield error(
+            "ssh-key", "ssh", f"the key {key} is not there", "al provision existing HOST makes one, or restore it"
+        )
+    elif key is not None and key.stat().st_mode & 0o077:
+        yield warning("ssh-key", "ssh", f"the key {key} is open to other users", f"chmod 600 {key}")
 
 
 def _project(folder: Path) -> Iterator[Finding]:
@@ -31,35 +76,45 @@ def _project(folder: Path) -> Iterator[Finding]:
     except ProjectInvalid as invalid:
         for problem in invalid.problems:
             remedy = f"did you mean {problem.suggestion!r}?" if problem.suggestion else "see docs/project.md"
-            yield error("project", f"{problem.where}: {problem.what}", remedy)
+            yield error("project", "project", f"{problem.where}: {problem.what}", remedy)
         return
     size = sum(file.size for file in files)
-    yield ok("project", f"{project.name}: {len(project.agents)} agents, {len(files)} files, {size:,} bytes")
+    agents = "1 agent" if len(project.agents) == 1 else f"{len(project.agents)} agents"
+    yield ok("project", "project", f"{project.name}: {agents}, {len(files)} files, {size:,} bytes")
     yield from _remarks(project, files)
     yield from _credentials(project, FileStore())
     yield from _misplaced(project)
 
 
+def _modes(root: Path) -> Iterator[Finding]:
+    opened = modes.too_open(root)
+    if opened:
+        some = ", ".join(f"~/{path.relative_to(root.parent)}" for path in opened[:3])
+        more = f" and {len(opened) - 3} more" if len(opened) > 3 else ""
+        yield warning(
+            "modes", "files", f"open to other users: {some}{more}", f"chmod -R go= ~/{root.name}", fix="modes"
+        )
+    elif root.exists():
+        yield ok("modes", "files", f"~/{root.name} is closed to other users")
+
+
 def _remarks(project: Project, files: Sequence[FileEntry]) -> Iterator[Finding]:
     for remark in remarks(project, [file.path for file in files]):
         level: Level = "error" if remark.fatal else "warning"
-        yield Finding(level=level, topic="project", text=f"{remark.problem.where}: {remark.problem.what}")
+        yield Finding(
+            level=level, id="project-remark", topic="project", text=f"{remark.problem.where}: {remark.problem.what}"
+        )
 
 
 def _credentials(project: Project, store: FileStore) -> Iterator[Finding]:
     whys = _whys(project)
-    missing = set(store.missing(sorted(whys)))
+    absent = set(store.missing(sorted(whys)))
     for ref, why in sorted(whys.items()):
-        if ref in missing:
-            yield error(
-                "credentials", f"{ref} is needed ({'; '.join(why)}) and not on this machine", f"al creds add {ref}"
-            )
+        if ref in absent:
+            text = f"{ref} is needed ({'; '.join(why)}) and not on this machine"
+            yield error("credential", "credentials", text, f"al creds add {ref}")
         else:
-            yield ok("credentials", f"{ref} is there")
-    for problem in store.check():
-        yield warning(
-            "credentials", f"{problem.where}: {problem.what}", problem.suggestion or "chmod -R go= the folder"
-        )
+            yield ok("credential", "credentials", f"{ref} is there")
 
 
 def _whys(project: Project) -> dict[CredentialRef, list[str]]:
@@ -83,6 +138,7 @@ def _misplaced(project: Project) -> Iterator[Finding]:
         for ref in agent.credentials:
             if ref.type in signing:
                 yield warning(
+                    "credential-misplaced",
                     "credentials",
                     f"{agent.name} declares {ref}, which only the gateway needs to check webhooks",
                     f"take it out of credentials in {agent.config}",

@@ -17,10 +17,23 @@ _PULL_SECONDS = 180.0
 _MAKE_SECONDS = 1800.0
 
 
-def ensure(layout: Layout, life: Life, say: Callable[[str], None], on_line: Callable[[str], None]) -> None:
-    """Have the image on this host. Raises images.BuildFailed, process.ProgramFailed, life.Gone."""
-    if images.present(layout, [IMAGE], life):
+def ensure(
+    layout: Layout, life: Life, say: Callable[[str], None], on_line: Callable[[str], None], *, fresh: bool
+) -> None:
+    """Have the image on this host; with `fresh`, as it is published now.
+
+    Raises images.BuildFailed, process.ProgramFailed, life.Gone.
+    """
+    former = images.present(layout, [IMAGE], life).get(IMAGE)
+    if former and not fresh:
         return
+    _get(layout, life, say, on_line)
+    if former and images.present(layout, [IMAGE], life).get(IMAGE) != former:
+        # It has no tag any more. Where images are still built on it, it stays, and goes with the last of them.
+        process.run([layout.docker, "image", "rm", former], life=life, timeout=_PULL_SECONDS, check=False)
+
+
+def _get(layout: Layout, life: Life, say: Callable[[str], None], on_line: Callable[[str], None]) -> None:
     say(f"pulling {IMAGE}")
     try:
         process.run([layout.docker, "pull", "--quiet", IMAGE], life=life, timeout=_PULL_SECONDS, on_line=on_line)

@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from alvps.host import codebase, credentials, dependencies, fsio, images, lock, process, releases, serving, units
+from alvps.host import codebase, credentials, dependencies, fsio, images, lock, looking, releases, serving, units
 from alvps.host.layout import Layout
 
-_SECONDS = 10.0
+_SECONDS = 5.0
 
 
-def facts(layout: Layout, now: float) -> dict[str, Any]:
-    """Everything that can be asked without changing anything; what cannot be found out is None."""
+def facts(layout: Layout, now: float, domain: str | None = None) -> dict[str, Any]:
+    """Everything that can be asked without changing anything; what cannot be found out in time is None.
+
+    `domain`: whose certificate to look at. Programs are asked all at the same time.
+    """
+    from alvps.host import doors, machine, services, software
+
     live = releases.live(layout)
+    questions: dict[str, Callable[[], object]] = {
+        "units": lambda: services.states(layout),
+        "exposure_daemon": lambda: services.exposure(units.DAEMON),
+        "exposure_launcher": lambda: services.exposure(units.LAUNCHER),
+        "daemon": lambda: services.daemon(layout),
+        "ready": lambda: serving.ready(layout, live.id) if live else ["no release is live"],
+        "disk": lambda: machine.disks(layout),
+        "memory": machine.memory,
+        "container": machine.in_container,
+        "clock_sync": machine.clock,
+        "kernel": machine.kernel,
+        "reboot": machine.reboot,
+        "journal": machine.journal,
+        "docker": lambda: software.docker(layout),
+        "packages": software.packages,
+        "updates": lambda: software.updates(now),
+        "unattended": software.unattended,
+        "images": lambda: software.images(layout, live, now),
+        "cloud_init": software.cloud_init,
+        "ssh": doors.ssh,
+        "firewall": doors.firewall,
+        "listeners": doors.listeners,
+        "certificate": lambda: doors.certificate(domain) if domain else None,
+        "credentials_at_rest": lambda: credentials.at_rest(layout),
+    }
     return {
         "t": "facts",
-        "units": units.states(layout),
-        "disk": {path: disk for path in (layout.root, layout.docker_data, "/") if (disk := _disk(path))},
-        "docker": _output([layout.docker, "version", "--format", "{{.Server.Version}}"]),
-        "python": ".".join(map(str, sys.version_info[:3])),
         "clock": now,
-        "bootstrap": (fsio.read_json(layout.bootstrap) or {}).get("digest"),
-        "cloud_init": _cloud_init(layout),
-        "last_push": fsio.read_json(layout.at("last-push.json")),
+        "python": ".".join(map(str, sys.version_info[:3])),
         "live": live.id if live else None,
-        "ready": serving.ready(layout, live.id) if live else ["no release is live"],
+        "project": live.text("project") if live else None,
+        "version": live.text("version") if live else None,
+        "code": live.text("code_digest") if live else None,
+        "bootstrap": (fsio.read_json(layout.bootstrap) or {}).get("digest"),
+        "last_push": fsio.read_json(layout.at("last-push.json")),
         "pending": fsio.read_json(layout.at("pending.json")),
         "lock": lock.holder(layout),
-        "credentials": sorted(credentials.read(layout, credentials.current(layout))) if _may_read(layout) else [],
+        **looking.together(questions, seconds=_SECONDS),
     }
 
 
@@ -41,13 +69,13 @@ def state(layout: Layout, message: dict[str, Any]) -> tuple[dict[str, Any], byte
     live = releases.live(layout)
     values = credentials.read(layout, credentials.current(layout))
     label = f"label={images.LABEL}"
-    listing = _output([layout.docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"])
+    listing = looking.output([layout.docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"])
     answer = {
         "t": "state",
         "live": live.facts if live else None,
         "ready": serving.ready(layout, live.id) if live else [],
         "credentials": credentials.digests(values),
-        "authorities": images.authorities_digest(layout),
+        "surroundings": images.surroundings(layout, live.text("images_built") if live else ""),
         "images": (listing or "").split(),
         "bootstrap": (fsio.read_json(layout.bootstrap) or {}).get("digest"),
         "code": codebase.exists(layout, str(message.get("code"))),
@@ -64,30 +92,3 @@ def live_manifest(layout: Layout) -> bytes:
         return b""
     with open(f"{live.path}/manifest", "rb") as file:
         return file.read()
-
-
-def _disk(path: str) -> dict[str, int] | None:
-    try:
-        status = os.statvfs(path)
-    except OSError:
-        return None
-    return {"free": status.f_bavail * status.f_frsize, "total": status.f_blocks * status.f_frsize}
-
-
-def _may_read(layout: Layout) -> bool:
-    return os.access(layout.credentials, os.R_OK | os.X_OK)
-
-
-def _cloud_init(layout: Layout) -> str | None:
-    if process.find(layout.cloud_init) is None:
-        return None
-    text = _output([layout.cloud_init, "status"], check=False)
-    return text.partition(":")[2].strip() or text if text else None
-
-
-def _output(argv: list[str], *, check: bool = True) -> str | None:
-    try:
-        result = process.run(argv, timeout=_SECONDS, check=check, merge=False)
-    except process.ProgramFailed:
-        return None
-    return result.output.decode(errors="replace").strip() or None

@@ -77,6 +77,23 @@ def remove_tree(path: str) -> None:
         _unlink(path)
 
 
+def wipe_tree(path: str) -> None:
+    """Overwrite every file in a folder, then remove it.
+
+    That is as much as can be done from here: copies that the file system or the disk has made stay.
+    """
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if is_plain_file(f"{folder}/{name}"):
+                descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_NOFOLLOW)
+                try:
+                    write_all(descriptor, bytes(os.fstat(descriptor).st_size))
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+    remove_tree(path)
+
+
 def sync_folder(path: str) -> None:
     """Make renames inside a folder last."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY)

@@ -32,6 +32,7 @@ class Hello(NamedTuple):
     credential_set: str  # the name of the set that these make
     scope: str | None  # the name of the only agent that is pushed
     replace: bool  # another project may be live
+    rebuild: bool  # images are built anew although none of their inputs changed
     by: str
     version: str
     buckets: bytes  # of the whole project
@@ -61,6 +62,7 @@ def parse(message: dict[str, Any], blob: bytes) -> Hello:
         credential_set=str(message.get("credential_set", "")),
         scope=scope,
         replace=message.get("replace") is True,
+        rebuild=message.get("rebuild") is True,
         by=str(message.get("by", ""))[:200],
         version=str(message.get("version", ""))[:50],
         buckets=b"" if scope is not None else blob,
@@ -70,7 +72,7 @@ def parse(message: dict[str, Any], blob: bytes) -> Hello:
 
 def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
     """Whether what the laptop has is what `current` points at, to the last byte. Does not ask whether it is ready."""
-    if live is None or live.text("project") != hello.project or bootstrap_differs(layout, hello):
+    if live is None or live.text("project") != hello.project or bootstrap_differs(layout, hello) or hello.rebuild:
         return False
     if hello.scope is not None:
         known = {agent.get("name"): agent for agent in live.agents}
@@ -86,7 +88,7 @@ def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
         and live.text("venv_digest") == dependencies.name_of(hello.requirements)
         and live.agents == hello.agents
         and live.texts("gateway") == hello.gateway
-        and credentials.current(layout) == hello.credential_set
+        and credentials.is_set(credentials.current(layout), hello.credential_set)
     )
 
 

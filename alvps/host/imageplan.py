@@ -46,18 +46,18 @@ def plan(
     agents: Iterable[Mapping[str, object]],
     entries: Sequence[Entry],
     code: Sequence[Entry],
-    authorities: str,
+    surroundings: str,
 ) -> ImagePlan:
-    """The images for these agents ({"name", "folder", "llm"}). `authorities` is the digest of the host's company CAs.
+    """The images for these agents ({"name", "folder", "llm"}). `surroundings`: see alvps.host.images.
 
     The libraries for models are in the image, and installed on the host, only when an agent of the project thinks.
     """
     agents = list(agents)
-    base = _image("base", BASE, None, base_context(code), authorities)
+    base = _image("base", BASE, None, base_context(code), surroundings)
     images = [base]
     parent = base
     if any(agent.get("llm") for agent in agents):
-        parent = _image("models", f"{BASE}-llm", base.tag, llm_context(code), authorities)
+        parent = _image("models", f"{BASE}-llm", base.tag, llm_context(code), surroundings)
         images.append(parent)
     files = {entry.path: entry for entry in entries}
     if "Dockerfile" in files:

@@ -53,13 +53,15 @@ def build(
     release: str,
     code: str,
     life: Life,
+    fresh: bool,
     ensure_debian: Callable[[], None],
     begin: Callable[[Image], None],
     on_line: Callable[[Image, str], None],
 ) -> dict[str, str]:
     """Build what is missing and return tag -> image id of the whole plan.
 
-    `release` and `code` are the folders that the contexts' files lie in. Raises BuildFailed, ProgramFailed, Gone.
+    `release` and `code` are the folders that the contexts' files lie in. `fresh`: nothing of earlier builds is used.
+    Raises BuildFailed, ProgramFailed, Gone.
     """
     here = present(layout, plan.tags, life)
     for image in plan.images:
@@ -71,7 +73,7 @@ def build(
         folder = code if image.what in ("base", "models") else release
         try:
             process.run(
-                build_argv(layout, image.tag, project),
+                build_argv(layout, image.tag, project, fresh=fresh),
                 life=life,
                 timeout=_BUILD_SECONDS,
                 feed=_feeder(image, folder, authorities(layout) if image.what == "base" else {}),
@@ -87,10 +89,10 @@ def build(
     return {tag: here[tag] for tag in plan.tags}
 
 
-def build_argv(layout: Layout, tag: str, project: str) -> list[str]:
+def build_argv(layout: Layout, tag: str, project: str, *, fresh: bool) -> list[str]:
     """The command that builds an image from a context on its standard input."""
     labels = ["--label", LABEL, "--label", f"al.project={project}"]
-    return [layout.docker, "build", "--tag", tag, *labels, "-"]
+    return [layout.docker, "build", *(["--no-cache"] if fresh else []), "--tag", tag, *labels, "-"]
 
 
 def authorities(layout: Layout) -> dict[str, str]:
@@ -101,11 +103,15 @@ def authorities(layout: Layout) -> dict[str, str]:
     return {f"ca/extra-{number}.crt": path for number, path in enumerate(found)}
 
 
-def authorities_digest(layout: Layout) -> str:
-    """A digest of their contents; part of the base image's key."""
+def surroundings(layout: Layout, built: str) -> str:
+    """A digest of what goes into the base image beside files of ours; part of its key, and so of every image's.
+
+    `built`: the moment of the last push that built all images anew, or nothing. The release remembers it, so a later
+    push means the same images, and a rollback those of its own release.
+    """
     import hashlib
 
-    total = hashlib.sha256()
+    total = hashlib.sha256(built.encode())
     for path in authorities(layout).values():
         with open(path, "rb") as file:
             total.update(hashlib.sha256(file.read()).digest())

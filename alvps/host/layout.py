@@ -22,11 +22,12 @@ class Layout(NamedTuple):
     system_cas: str = "/etc/ssl/certs/ca-certificates.crt"
     docker_data: str = "/var/lib/docker"
     systemctl: str = "systemctl"
+    systemd_creds: str = "systemd-creds"
+    systemd_run: str = "systemd-run"
     docker: str = "docker"
     journalctl: str = "journalctl"
     debootstrap: str = "debootstrap"
     apt_get: str = "apt-get"
-    cloud_init: str = "cloud-init"
     pip_arguments: tuple[str, ...] = ()  # tests: an index that needs no network
     verdict_seconds: float = 10.0  # from the switch until a release must be ready
     return_seconds: float = 8.0  # for the old release to be ready again

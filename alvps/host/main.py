@@ -60,7 +60,7 @@ class Serving:
         try:
             if verb in {"push", "rollback"}:
                 self._work(verb, message, blob)
-            elif verb in {"stop", "start"}:
+            elif verb in {"stop", "start", "mend"}:
                 self._power(verb, message)
             elif verb == "control":
                 self._control(message)
@@ -117,12 +117,16 @@ class Serving:
         work.lock.drop()
 
     def _power(self, verb: str, message: frames.Message) -> None:
-        from alvps.host import power
+        from alvps.host import mend, power
         from alvps.host.work import Work
 
         work = Work(self._layout, self._life, self._peer, by=str(message.get("by", ""))[:200], now=time.time)
         try:
-            self._peer.send(power.stop(work) if verb == "stop" else power.start(work))
+            if verb == "mend":
+                answer = mend.mend(work, [str(name) for name in message.get("wanted") or ()])
+            else:
+                answer = power.stop(work) if verb == "stop" else power.start(work)
+            self._peer.send(answer)
         finally:
             work.lock.drop()
 
@@ -172,7 +176,8 @@ class Serving:
         if serving.is_pending(self._layout):
             self._resolve()
         if verb == "facts":
-            self._peer.send(facts.facts(self._layout, time.time()))
+            domain = message.get("domain")
+            self._peer.send(facts.facts(self._layout, time.time(), None if domain is None else str(domain)[:253]))
         elif verb == "state":
             self._peer.send(*facts.state(self._layout, message))
         elif verb == "releases":

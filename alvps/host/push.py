@@ -25,9 +25,11 @@ from alvps.host import (
     process,
     prune,
     releases,
+    sealing,
     serving,
     space,
     trees,
+    units,
 )
 from alvps.host import hello as hello_
 from alvps.host.hello import Hello
@@ -79,7 +81,7 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
     # Installing the dependencies and building the images take the longest and do not know of each other.
     installing = background.Task(lambda: _install(work, parts), on_failure=work.life.stop_children)
     try:
-        release = _assemble(work, hello, parts, sources, new=new, installing=installing)
+        release = _assemble(work, hello, parts, sources, live, new=new, installing=installing)
     except Exception:
         if installing.failed:
             installing.finish()  # the cause: it stopped the build
@@ -87,8 +89,8 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
         installing.wait()
         raise
     work.step("credentials")
-    new_set = credentials.write(work.layout, received.values)
-    if hello.scope is None and new_set != hello.credential_set:
+    new_set = _store(work, received.values, parts.code)
+    if hello.scope is None and not credentials.is_set(new_set, hello.credential_set):
         raise Refused("protocol", "the credentials do not make the announced set")
     verdict = activate.activate(work, release, new_set)
     if verdict.result == activate.LIVE:
@@ -106,6 +108,17 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
         "tail": verdict.tail,
         "seconds": round(verdict.seconds, 3),
     }
+
+
+def _store(work: Work, values: credentials.Values, code: str) -> str:
+    """The set of credentials on the disk, encrypted if this host can and that code can read it. Returns its folder."""
+    if units.unseal(work.layout, code):
+        try:
+            return credentials.seal(work.layout, values)
+        except sealing.CannotSeal as error:
+            if credentials.is_sealed(credentials.current(work.layout)):
+                work.say(f"this host cannot encrypt its credentials any more, they lie there as files: {error}")
+    return credentials.write(work.layout, values)
 
 
 class _Received(NamedTuple):
@@ -254,7 +267,14 @@ def _install(work: Work, parts: _Parts) -> None:
 
 
 def _assemble(
-    work: Work, hello: Hello, parts: _Parts, sources: trees.Sources, *, new: int, installing: background.Task
+    work: Work,
+    hello: Hello,
+    parts: _Parts,
+    sources: trees.Sources,
+    live: Release | None,
+    *,
+    new: int,
+    installing: background.Task,
 ) -> Release:
     """The release's folder, images built, on the disk, under its name; live it is not."""
     layout = work.layout
@@ -268,8 +288,9 @@ def _assemble(
     _make_mount_points(f"{partial}/project", parts)
     os.symlink(f"../../code/{parts.code}", f"{partial}/code")
     os.symlink(f"../../venvs/{parts.venv}", f"{partial}/venv")
-    authorities = images.authorities_digest(layout)
-    plan = imageplan.plan(hello.project, parts.agents, parts.entries, parts.code_entries, authorities)
+    built = releases.iso(work.now()) if hello.rebuild else live.text("images_built") if live else ""
+    surroundings = images.surroundings(layout, built)
+    plan = imageplan.plan(hello.project, parts.agents, parts.entries, parts.code_entries, surroundings)
     work.step("images")
     ids = _build(work, hello, plan, f"{partial}/project", layout.at("code", parts.code))
     installing.finish()
@@ -287,6 +308,7 @@ def _assemble(
         "gateway": parts.gateway,
         "agent_facts": parts.agents,
         "image_tags": plan.tags,
+        "images_built": built,
     }
     work.step("store")
     fsio.write_file(f"{partial}/manifest", manifest.encode(parts.entries))
@@ -321,8 +343,13 @@ def _build(work: Work, hello: Hello, plan: imageplan.ImagePlan, release: str, co
             release=release,
             code=code_folder,
             life=work.life,
+            fresh=hello.rebuild,
             ensure_debian=lambda: debian.ensure(
-                work.layout, work.life, work.say, lambda line: work.line(debian.IMAGE, line)
+                work.layout,
+                work.life,
+                work.say,
+                lambda line: work.line(debian.IMAGE, line),
+                fresh=hello.rebuild,
             ),
             begin=begin,
             on_line=lambda image, line: work.line(image.what, line),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alvps.host import activate, codebase, credentials, dependencies, images, releases, serving
+from alvps.host import activate, codebase, credentials, dependencies, images, releases, serving, units
 from alvps.host.releases import Release
 from alvps.host.work import Refused, Work
 
@@ -43,6 +43,8 @@ def rollback(work: Work, wanted: str | None) -> dict[str, Any]:
             f"{target.id} cannot go live, the host does not have: {', '.join(missing)}",
             hint="check out that version on the laptop and run `al push`",
         )
+    if credentials.is_sealed(used) and not units.unseal(work.layout, target.text("code_digest")):
+        used = credentials.write(work.layout, here)  # that version reads files only; the next push encrypts again
     verdict = activate.activate(work, target, used)
     return {
         "t": "done",

@@ -11,11 +11,22 @@ SOCKET = "action-llama.socket"
 RUNS_SOCKET = "action-llama-runs.socket"
 DASHBOARD_SOCKET = "action-llama-dashboard.socket"
 SOCKETS = (SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET)
+UNSEALING = ("action-llama-credentials.socket", "action-llama-webhook-secrets.socket")
 DAEMON = "action-llama.service"
 LAUNCHER = "action-llama-launcher.service"
 SERVICES = (LAUNCHER, DAEMON)
 _KINDS = (".service", ".socket", ".timer", ".path", ".target", ".slice", ".mount")
 _QUICK_SECONDS = 10.0
+
+
+def unseal(layout: Layout, code_digest: str) -> bool:
+    """Whether that code has the units that decrypt credentials; an early version has not."""
+    return set(UNSEALING) <= set(_of(layout, code_digest))
+
+
+def sockets(layout: Layout) -> tuple[str, ...]:
+    """The listeners that are installed: what was pushed by an early version has fewer."""
+    return (*SOCKETS, *(name for name in UNSEALING if fsio.is_plain_file(f"{layout.units}/{name}")))
 
 
 def changed(layout: Layout, code_digest: str) -> list[str]:
@@ -32,7 +43,7 @@ def install(layout: Layout, code_digest: str, *, deadline_in: float) -> list[str
         for name in names:
             fsio.write_file(f"{layout.units}/{name}", texts[name])
         _systemctl(layout, "daemon-reload", timeout=deadline_in)
-        _systemctl(layout, "enable", "--quiet", *SOCKETS, *SERVICES, timeout=deadline_in)
+        _systemctl(layout, "enable", "--quiet", *sockets(layout), *SERVICES, timeout=deadline_in)
     return names
 
 
@@ -48,7 +59,7 @@ def restart(layout: Layout, *, timeout: float) -> None:
 
 def restart_sockets(layout: Layout, names: Iterable[str], *, timeout: float) -> None:
     """Have changed socket units count; systemd refuses while the service has the sockets. Raises ProgramFailed."""
-    changed_ = [name for name in names if name in SOCKETS]
+    changed_ = [name for name in names if name in (*SOCKETS, *UNSEALING)]
     if changed_:
         _systemctl(layout, "stop", DAEMON, timeout=timeout, check=False)
         _systemctl(layout, "restart", *changed_, timeout=timeout)
@@ -56,7 +67,7 @@ def restart_sockets(layout: Layout, names: Iterable[str], *, timeout: float) -> 
 
 def stop(layout: Layout) -> None:
     """Stop everything and do not start it at the next boot."""
-    names = (DAEMON, LAUNCHER, *SOCKETS)
+    names = (DAEMON, LAUNCHER, *sockets(layout))
     _systemctl(layout, "disable", "--now", "--quiet", *names, timeout=_QUICK_SECONDS, check=False)
 
 
@@ -65,10 +76,10 @@ def halt(layout: Layout, *, timeout: float) -> None:
 
     The listeners first: as long as systemd has one, a connection starts the daemon again.
     """
-    _systemctl(layout, "stop", *SOCKETS, timeout=timeout)
+    _systemctl(layout, "stop", *sockets(layout), timeout=timeout)
     _systemctl(layout, "stop", DAEMON, LAUNCHER, timeout=timeout)
     # A daemon that crashed in between was started anew, and brought its listeners along.
-    _systemctl(layout, "stop", *SOCKETS, timeout=timeout)
+    _systemctl(layout, "stop", *sockets(layout), timeout=timeout)
 
 
 def begin(layout: Layout, before: Mapping[str, str], *, timeout: float) -> None:
@@ -79,18 +90,18 @@ def begin(layout: Layout, before: Mapping[str, str], *, timeout: float) -> None:
     if before[DAEMON] == "active" and any(before[name] != "active" for name in SOCKETS):
         _systemctl(layout, "stop", DAEMON, timeout=timeout)
     _systemctl(layout, "reset-failed", *SERVICES, timeout=timeout, check=False)
-    _systemctl(layout, "start", *SOCKETS, timeout=timeout)
+    _systemctl(layout, "start", *sockets(layout), timeout=timeout)
     _systemctl(layout, "start", *SERVICES, timeout=timeout)
 
 
 def enable(layout: Layout) -> None:
     """Have everything start at boot. Raises process.ProgramFailed."""
-    _systemctl(layout, "enable", "--quiet", *SOCKETS, *SERVICES, timeout=_QUICK_SECONDS)
+    _systemctl(layout, "enable", "--quiet", *sockets(layout), *SERVICES, timeout=_QUICK_SECONDS)
 
 
 def states(layout: Layout) -> dict[str, str]:
     """ActiveState of each unit."""
-    names = (*SOCKETS, LAUNCHER, DAEMON)
+    names = (*sockets(layout), LAUNCHER, DAEMON)
     argv = [layout.systemctl, "show", "--property=ActiveState", "--value", *names]
     try:
         lines = process.run(argv, timeout=_QUICK_SECONDS, check=False, merge=False).output.decode().split()

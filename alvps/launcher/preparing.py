@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alvps.credentials import Credential, CredentialRef, FileStore
+from alvps.credentials import Credential, CredentialRef
+from alvps.credentials.sealed import CannotUnseal
 from alvps.errors import AlError
 from alvps.frames import FrameError
 from alvps.journal import get_logger
 from alvps.launcher import handover, spec
+from alvps.launcher.credentials import LISTENER, LiveCredentials
 from alvps.launcher.engine import Engine
 from alvps.launcher.refusal import Refused
 from alvps.launcher.release import Release, Releases
@@ -27,13 +29,14 @@ GATEWAY = Path("/run/action-llama-runs")  # of systemd/action-llama-runs.socket
 class Settings:
     """Where things are. `log_driver` is "journald" wherever there is a journal.
 
-    `gateway`: the folder with the socket that the daemon listens on for runs; it need not be there. `network`: of the
-    runs; by default it is called as the project.
+    `gateway`: the folder with the socket that the daemon listens on for runs; it need not be there. `unsealing`: where
+    encrypted credentials are asked for. `network`: of the runs; by default it is called as the project.
     """
 
     root: Path
     state: Path
     gateway: Path = GATEWAY
+    unsealing: Path = LISTENER
     log_driver: str = "journald"
     network: str | None = None
 
@@ -43,6 +46,7 @@ class Preparer:
 
     def __init__(self, settings: Settings, installation: str, engine: Engine) -> None:
         self.releases = Releases(settings.root)
+        self.credentials = LiveCredentials(settings.state / "credentials", settings.unsealing)
         self._settings = settings
         self._installation = installation
         self._engine = engine
@@ -125,9 +129,9 @@ class Preparer:
     def _credentials(self, agent: Agent, refs: Sequence[CredentialRef]) -> dict[CredentialRef, Credential]:
         """All of these and no others."""
         try:
-            # Resolved first: a push exchanges the whole set, and a run gets all of one set.
-            store = FileStore((self._settings.state / "credentials" / "current").resolve())
-            found = {ref: store.get(ref) for ref in refs}
+            found = self.credentials.get(refs)
+        except CannotUnseal as error:
+            raise Refused("credential-missing", error.message, retry=True) from error
         except AlError as error:
             raise Refused("credential-missing", f"the credentials of {agent.name}: {error.message}") from error
         missing = [str(ref) for ref, credential in found.items() if credential is None]

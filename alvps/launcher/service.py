@@ -97,10 +97,14 @@ class Service:
         return {"runs": [run.wire() for run in await self.runs()]}
 
     async def ready(self) -> Message:
-        """Which release is live here, and could its runs start? Answers also while the engine is down."""
+        """Which release is live here, and could its runs start? Answers also while the engine is down.
+
+        `credentials`: why they cannot be read, or None.
+        """
         release = await self.pool.run(LIST_LIMIT, self._preparer.releases.live)
         missing = await self._docker(LIST_LIMIT, self._preparer.missing_images) if self.link.up else []
-        return {"release": release.id, "docker": self.link.up, "missing": missing}
+        trouble = await self.pool.run(LIST_LIMIT, self._preparer.credentials.trouble)
+        return {"release": release.id, "docker": self.link.up, "missing": missing, "credentials": trouble}
 
     async def runs(self, *labels: str) -> list[Run]:
         """Every run there is a container of, with these labels. Raises Refused."""

@@ -35,7 +35,7 @@ def prepare(project: Project, here: Here, *, tell: Tell, life: Life) -> str:
         tell(Warned(problem))
     layout = Layout(root=str(here.root))
     plan = imageplan.plan(
-        wanted.project, wanted.agents, wanted.entries, wanted.code.entries, images.authorities_digest(layout)
+        wanted.project, wanted.agents, wanted.entries, wanted.code.entries, images.surroundings(layout, "")
     )
     digest = tree_digest(wanted.entries)
     live = releases.live(layout)
@@ -135,10 +135,11 @@ def _build(
             code=str(code),
             life=life,
             ensure_debian=lambda: debian.ensure(
-                layout, life, lambda text: tell(Note(text)), lambda text: line(debian.IMAGE, text)
+                layout, life, lambda text: tell(Note(text)), lambda text: line(debian.IMAGE, text), fresh=False
             ),
             begin=begin,
             on_line=line,
+            fresh=False,
         )
     except images.BuildFailed as error:
         raise AlError(f"the image of {error.what} could not be built: {error}", detail=error.tail) from error

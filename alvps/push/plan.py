@@ -87,7 +87,7 @@ def make(wanted: Wanted, state: dict[str, Any], manifest: bytes) -> Plan:
     here = {entry.sha256 for entry in have}
     travels = {entry.sha256: entry.size for entry in entries if entry.sha256 not in here}
     agents = _agents(wanted, live)
-    images = imageplan.plan(wanted.project, agents, entries, wanted.code.entries, str(state.get("authorities")))
+    images = imageplan.plan(wanted.project, agents, entries, wanted.code.entries, str(state.get("surroundings")))
     there = set(state.get("images") or ())
     had, want = dict(state.get("credentials") or {}), wanted.credential_digests
     declared = {name for agent in agents for name in agent["credentials"]}

@@ -55,6 +55,7 @@ def push(
     agent: str | None = None,
     dry_run: bool = False,
     replace: bool = False,
+    rebuild: bool = False,
     progress: Callable[[Event], None] = lambda _: None,
     connect: Connect | None = None,
     store: FileStore | None = None,
@@ -63,9 +64,10 @@ def push(
     """Make the project, or one agent of it, live on the environment's host.
 
     `connect` opens the connection (default: alvps.ssh as the environment says). `replace`: the host may be running
-    another project. Raises CredentialsMissing and ProjectInvalid before anything is contacted; HostUnreachable,
-    HostKeyRefused; HostBusy; UsageError; PushFailed, whose message says which release serves now. A connection lost
-    before the switch is HostUnreachable: nothing happened. One lost after it is PushFailed: the host decides alone.
+    another project. `rebuild`: build all images anew. Raises CredentialsMissing and ProjectInvalid before anything is
+    contacted; HostUnreachable, HostKeyRefused; HostBusy; UsageError; PushFailed, whose message says which release
+    serves now. A connection lost before the switch is HostUnreachable: nothing happened. One lost after it is
+    PushFailed: the host decides alone.
     """
     began = time.monotonic()
     # Importing the SSH library takes longer than reading most projects: do both at once.
@@ -80,9 +82,9 @@ def push(
         HostSession(connection, layout=layout, tell=progress) as session,
     ):
         if dry_run:
-            result = _dry_run(session, wanted, began)
+            result = _dry_run(session, wanted, began, rebuild=rebuild)
         else:
-            result = _push(session, wanted, progress, began, replace=replace)
+            result = _push(session, wanted, progress, began, replace=replace, rebuild=rebuild)
         return replaced(result, warnings=wanted.warnings)
 
 
@@ -98,8 +100,10 @@ def pushed_by() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _dry_run(session: HostSession, wanted: Wanted, began: float) -> PushResult:
+def _dry_run(session: HostSession, wanted: Wanted, began: float, *, rebuild: bool) -> PushResult:
     state, manifest = session.state(wanted.code.digest, wanted.code.requirements)
+    if rebuild:
+        state["images"] = []  # none that is there counts
     if wanted.scope is not None and state.get("live") is None:
         raise UsageError(
             f"no release is live yet, so agent {wanted.scope} cannot be pushed alone", hint="run `al push`"
@@ -111,9 +115,15 @@ def _dry_run(session: HostSession, wanted: Wanted, began: float) -> PushResult:
 
 
 def _push(
-    session: HostSession, wanted: Wanted, progress: Callable[[Event], None], began: float, *, replace: bool
+    session: HostSession,
+    wanted: Wanted,
+    progress: Callable[[Event], None],
+    began: float,
+    *,
+    replace: bool,
+    rebuild: bool = False,
 ) -> PushResult:
-    line = session.begin(*wanted.hello(by=pushed_by(), version=__version__, replace=replace))
+    line = session.begin(*wanted.hello(by=pushed_by(), version=__version__, replace=replace, rebuild=rebuild))
     try:
         answer, _ = line.receive(progress)
         if answer.get("t") == "want":

@@ -77,9 +77,9 @@ class HostSession:
         """release.json of every release, oldest first, each with "live"."""
         return list(self.ask({"verb": "releases"})[0]["releases"])
 
-    def facts(self) -> dict[str, Any]:
-        """What `al doctor` wants to know about the host."""
-        return self.ask({"verb": "facts"})[0]
+    def facts(self, domain: str | None = None) -> dict[str, Any]:
+        """What `al doctor` wants to know about the host. `domain`: whose certificate to look at."""
+        return self.ask({"verb": "facts", "domain": domain})[0]
 
     def state(self, code: str, requirements: str) -> tuple[dict[str, Any], bytes]:
         """What a plan is compared with, and the live release's manifest."""

@@ -45,7 +45,7 @@ class Wanted:
         """Name to digest, of every credential that travels."""
         return host_credentials.digests(self.values)
 
-    def hello(self, *, by: str, version: str, replace: bool) -> tuple[dict[str, Any], bytes]:
+    def hello(self, *, by: str, version: str, replace: bool, rebuild: bool = False) -> tuple[dict[str, Any], bytes]:
         """The first message of the push and its blob: all that the host needs to say "nothing changed"."""
         digests = self.credential_digests
         message = {
@@ -62,6 +62,7 @@ class Wanted:
             "credential_set": host_credentials.set_name(digests),
             "scope": self.scope,
             "replace": replace,
+            "rebuild": rebuild,
             "by": by,
             "version": version,
         }

@@ -104,11 +104,12 @@ def do_push(
     connection: LocalConnection | None = None,
     progress: Callable[[Event], None] = lambda _: None,
     replace: bool = False,
+    rebuild: bool = False,
     **layout: Any,
 ) -> PushResult:
     """One push over a fresh connection; the receiver has ended when this returns or raises."""
     with connection or LocalConnection() as line, _session(line, host, want, progress, layout) as session:
-        return _push(session, want, progress, 0.0, replace=replace)
+        return _push(session, want, progress, 0.0, replace=replace, rebuild=rebuild)
 
 
 def _session(line: LocalConnection, host: FakeHost, want: Wanted, tell: Any, layout: dict[str, Any]) -> HostSession:

@@ -94,6 +94,39 @@ with open({state!r} + "/calls", "a") as calls: calls.write(json.dumps(["journalc
 print("daemon: the last words of the new release")
 """
 
+# Both programs: systemd-creds, and systemd-run with units that print what they were given. `no-key`: the host has none
+# to encrypt with; `host-key` is it. `creds-broken` and `units-broken`: they fail.
+_SEALING = """\
+#!{python} -IS
+import base64, hashlib, json, os, sys
+state, program = {state!r}, os.path.basename(sys.argv[0])
+with open(state + "/calls", "a") as calls: calls.write(json.dumps([program, *sys.argv[1:]]) + "\\n")
+def fail(text): print(text, file=sys.stderr); sys.exit(1)
+def key():
+    if not os.path.exists(state + "/host-key"): open(state + "/host-key", "wb").write(os.urandom(16))
+    return open(state + "/host-key", "rb").read()
+def crossed(data, secret): return bytes(a ^ b for a, b in zip(data, hashlib.shake_256(secret).digest(len(data))))
+def decrypted(name, path):
+    lines = base64.b64decode(open(path, "rb").read())[16:].split(b"\\n", 2)
+    if lines[0] != hashlib.sha256(key()).hexdigest().encode(): fail("Failed to decrypt: another key")
+    if lines[1] != name.encode(): fail("Embedded credential name does not match, refusing.")
+    return crossed(lines[2], key())
+options = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv if word.startswith("--"))
+if program == "systemd-run":
+    if os.path.exists(state + "/units-broken"): fail("Unknown assignment: LoadCredentialEncrypted")
+    for word in sys.argv:
+        if word.startswith("--property=LoadCredentialEncrypted="):
+            sys.stdout.buffer.write(decrypted(*word.split("=", 2)[2].split(":", 1)))
+    sys.exit()
+if os.path.exists(state + "/creds-broken"): fail("Failed to encrypt: Operation not supported")
+if sys.argv[1] == "decrypt":
+    sys.stdout.buffer.write(decrypted(options["name"], sys.argv[-2]))
+else:
+    kind = bytes.fromhex("058469daf6f54324800549da0f8ea2fb") if os.path.exists(state + "/no-key") else bytes(16)
+    head = hashlib.sha256(key()).hexdigest() + "\\n" + options["name"] + "\\n"
+    print(base64.b64encode(kind + head.encode() + crossed(sys.stdin.buffer.read(), key())).decode())
+"""
+
 
 class FakeHost:
     """A host made of a temporary folder, the real receiver, and stand-ins."""
@@ -104,7 +137,8 @@ class FakeHost:
         self.state = folder / "state"
         for name in ("root", "state/images", "bin", "cas", "units", "launcher", "etc"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        for name, text in (("systemctl", _SYSTEMCTL), ("docker", _DOCKER), ("journalctl", _JOURNALCTL)):
+        programs = {"systemctl": _SYSTEMCTL, "docker": _DOCKER, "journalctl": _JOURNALCTL}
+        for name, text in (programs | {"systemd-creds": _SEALING, "systemd-run": _SEALING}).items():
             file = folder / "bin" / name
             file.write_text(text.format(python=PYTHON, state=str(self.state), root=str(self.root)))
             file.chmod(0o755)
@@ -122,9 +156,10 @@ class FakeHost:
             "company_cas": str(folder / "cas"),
             "docker_data": str(folder),
             "systemctl": str(folder / "bin" / "systemctl"),
+            "systemd_creds": str(folder / "bin" / "systemd-creds"),
+            "systemd_run": str(folder / "bin" / "systemd-run"),
             "docker": str(folder / "bin" / "docker"),
             "journalctl": str(folder / "bin" / "journalctl"),
-            "cloud_init": "no-such-program",
             "verdict_seconds": 2.0,
             "return_seconds": 2.0,
             "reserve": 0,
@@ -170,10 +205,25 @@ class FakeHost:
         found = {}
         for prefix, root in (("", self.layout["credentials"]), ("gateway:", self.layout["gateway_credentials"])):
             folder = Path(root) / "current"
+            if self.sealed():
+                unit = "action-llama-webhook-secrets" if prefix else "action-llama-credentials"
+                argv = [self.layout["systemd_creds"], "decrypt", f"--name={unit}", str(folder / "set.cred"), "-"]
+                document = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
+                assert document["set"] == folder.resolve().name
+                found |= {f"{prefix}{name}": fields for name, fields in document["values"].items()}
             for path in folder.glob("*/*"):
                 name = f"{prefix}{path.relative_to(folder).as_posix()}"
                 found[name] = {field.name: field.read_text() for field in path.iterdir()}
         return found
+
+    def sealed(self) -> bool:
+        """Whether the live credentials are encrypted."""
+        return (Path(self.layout["credentials"]) / "current").resolve().name.startswith("sealed-")
+
+    def on_disk(self, text: str) -> list[str]:
+        """The files in which that text stands, whatever they are for."""
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+        return [path.relative_to(self.folder).as_posix() for path in files if text.encode() in path.read_bytes()]
 
     def calls(self, program: str | None = None) -> list[list[str]]:
         """What was run, oldest first."""

@@ -34,11 +34,13 @@ ALLOWED: dict[str, set[str]] = {
     "logs": {"ssh"},
     "push": {"project", "credentials", "ssh", "host", "agent"},
     "provision": {"project", "credentials", "ssh", "agent", "host"},
-    "doctor": {"project", "credentials"},
+    "doctor": {"project", "credentials", "host"},  # host: the names of units
+    "verify": {"project", "host"},
     "local": {"project", "credentials", "host", "push", "logs"},
     "cli": {
         "local",
         "doctor",
+        "verify",
         "project",
         "credentials",
         "schedule",

@@ -207,7 +207,13 @@ def test_without_an_engine_it_starts_says_so_and_heals(world: World, tmp_path: P
     world.launch("--docker", f"unix://{socket}", wait=False)
     assert world.ask("list")["error"] == "docker-down"
     assert world.ask("watch")["error"] == "docker-down"
-    assert world.ask("ready") == {"ok": True, "release": "20261123T000000Z-aaaaaa", "docker": False, "missing": []}
+    assert world.ask("ready") == {
+        "ok": True,
+        "release": "20261123T000000Z-aaaaaa",
+        "docker": False,
+        "missing": [],
+        "credentials": None,
+    }
     assert any("Docker is down" in status for status in world.statuses())
     late = DockerProxy(socket)
     try:

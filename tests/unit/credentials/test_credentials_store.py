@@ -68,7 +68,6 @@ def test_modes_do_not_depend_on_the_umask(store: FileStore, umask: int) -> None:
     for path, mode in modes(store.root).items():
         assert mode == (0o600 if path.endswith(("token/default/token", ".lock")) else 0o700), path
     assert stat.S_IMODE(store.root.parent.stat().st_mode) == 0o700
-    assert store.check() == ()
 
 
 def test_files_are_private_when_they_appear(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +224,6 @@ def test_nothing_is_made_by_looking(store: FileStore) -> None:
     assert store.ls() == ()
     assert store.get(CredentialRef("x")) is None
     assert store.missing([CredentialRef("x")]) == (CredentialRef("x"),)
-    assert store.check() == ()
     assert not store.root.exists()
 
 
@@ -272,16 +270,6 @@ def test_strange_files_are_errors_and_no_hang(store: FileStore, kind: str) -> No
             file.truncate(1 << 33)
     with pytest.raises(AlError, match="own/default"):
         store.get(CredentialRef("own"))
-
-
-def test_open_modes_are_found(store: FileStore) -> None:
-    store.put(token())
-    (store.root / "github_token").chmod(0o755)
-    (store.root / "github_token/default/token").chmod(0o644)
-    assert [(problem.where, problem.what[:17]) for problem in store.check()] == [
-        ("credentials/github_token", "its mode is 0755,"),
-        ("credentials/github_token/default/token", "its mode is 0644,"),
-    ]
 
 
 def test_values_are_never_shown(store: FileStore) -> None:

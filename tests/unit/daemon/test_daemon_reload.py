@@ -70,6 +70,8 @@ def test_a_release_that_is_not_ready_is_refused(tmp_path: Path) -> None:
             behave(tmp_path, _all={"missing": ["sha256:12"]})
             second = release(tmp_path, 2, {"a": "manual = true", "b": "manual = true"})
             assert "the image sha256:12 is missing" in await refused(second)
+            behave(tmp_path, _all={"credentials": "they cannot be decrypted"})
+            assert "is not ready, 20261123T000001Z-abcdef goes on: they cannot be decrypted" in await refused(second)
             behave(tmp_path, _all={"release": "old"})
             assert "the launcher has the release old" in await refused(second)
             behave(tmp_path)

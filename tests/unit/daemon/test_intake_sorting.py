@@ -17,6 +17,7 @@ from alvps.daemon.release import Release
 from alvps.daemon.sorting import MAX_TEXT, Board, Rejected, digest, identify, may_enter, read, storable
 from alvps.project import Agent, Project
 from alvps.project.model import WebhookSource, WebhookTrigger
+from tests.support.unsealing import point, unsealer
 from tests.support.webhooks import TYPES, payload, signature, signed, store_secret
 
 NOW = 1_795_417_200.0
@@ -248,6 +249,25 @@ def test_a_missing_secret_is_named_and_keeps_nothing_from_working(tmp_path: Path
     assert found.values["a"] == ((b"good",) if state != "no store" else ())
     assert "github_webhook_secret:x" in found.missing["a"]
     assert any("'a'" in line and "github_webhook_secret:x" in line for line in found.warnings())
+
+
+def test_secrets_that_systemd_decrypts(tmp_path: Path) -> None:
+    refs = (CredentialRef("github_webhook_secret"), CredentialRef("github_webhook_secret", "other"))
+    made = project(source("a", secrets=refs), source("b"))
+    point(tmp_path, "sealed-1")
+    with unsealer() as systemd:
+        systemd.gives("sealed-1", {f"github_webhook_secret/{name}": {"secret": name} for name in ("default", "other")})
+        found = gateway_secrets.load(tmp_path, made, systemd.listener)
+        assert found == Secrets({"a": (b"default", b"other"), "b": ()}, {})
+        systemd.gives("sealed-1", {"github_webhook_secret/default": {"secret": "x"}})
+        found = gateway_secrets.load(tmp_path, made, systemd.listener)
+        assert (found.values["a"], found.missing) == ((b"x",), {"a": ("github_webhook_secret:other",)})
+        systemd.fails()
+        found = gateway_secrets.load(tmp_path, made, systemd.listener)
+    assert found.values == {"a": (), "b": ()}
+    assert len(found.warnings()) == 1
+    assert "cannot be decrypted" in found.warnings()[0]
+    assert gateway_secrets.load(tmp_path, project(source("b")), systemd.listener).warnings() == []
 
 
 def test_two_sets_are_never_mixed(tmp_path: Path) -> None:

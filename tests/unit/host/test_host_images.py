@@ -27,8 +27,8 @@ def entry(path: str, digest: str = "0") -> Entry:
     return Entry(path, 0o644, 1, digest * 64)
 
 
-def tags(*entries: Entry, code: tuple[Entry, ...] = CODE, authorities: str = "") -> dict[str, str]:
-    return {image.what: image.tag for image in plan("demo", AGENTS, entries, code, authorities).images}
+def tags(*entries: Entry, code: tuple[Entry, ...] = CODE, surroundings: str = "") -> dict[str, str]:
+    return {image.what: image.tag for image in plan("demo", AGENTS, entries, code, surroundings).images}
 
 
 def test_without_dockerfiles_everybody_runs_the_base() -> None:
@@ -84,7 +84,7 @@ def test_keys_follow_inputs_and_parents() -> None:
     assert {what for what in before if before[what] != changed[what]} == {"agent dev"}
     changed = tags(entry("Dockerfile", "1"), *files[1:])
     assert {what for what in before if before[what] != changed[what]} == {"project", "agent dev"}
-    assert not set(tags(*files, authorities="x").values()) & set(before.values())
+    assert not set(tags(*files, surroundings="x").values()) & set(before.values())
     executable = (files[0], files[1], files[2]._replace(mode=0o755))
     assert tags(*executable)["agent dev"] != before["agent dev"]
 

@@ -13,6 +13,7 @@ import pytest
 from alvps import frames
 from alvps.credentials import CredentialRef
 from alvps.launcher import preparing
+from alvps.launcher.credentials import LiveCredentials
 from alvps.launcher.names import RunKey
 from alvps.launcher.preparing import Preparer, Settings
 from alvps.launcher.refusal import Refused
@@ -22,6 +23,7 @@ from alvps.launcher.spec import Abilities, Order
 from alvps.launcher.starting import Started
 from alvps.project import Agent, Project
 from alvps.project.model import Model
+from tests.support.unsealing import point, unsealer
 from tests.unit.launcher.launcher_orders import IMAGE
 
 LLM = Model(name="m", provider="anthropic", model="x", key=CredentialRef("anthropic_key", "work"))
@@ -43,7 +45,9 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.project = folder / "releases" / "r1" / "project"
         self.gateway = folder / "runs"
-        self.settings = Settings(root=folder, state=folder / "state", gateway=self.gateway)
+        self.settings = Settings(
+            root=folder, state=folder / "state", gateway=self.gateway, unsealing=folder / "nobody.sock"
+        )
         self.agent = self.project / "agents" / "dev"
         self.agent.mkdir(parents=True)
         self.started: list[tuple[Order, dict[str, Any]]] = []
@@ -163,3 +167,21 @@ def test_a_key_of_the_wrong_shape_is_named(world: World) -> None:
     world.live(command=(), models=(Model(name="m", provider="custom", model="x", key=CredentialRef("our_own")),))
     with pytest.raises(Refused, match="our_own has no field token"):
         world.start()
+
+
+def test_credentials_that_cannot_be_decrypted_keep_a_run_waiting(world: World) -> None:
+    world.live(credentials=(CredentialRef("github_token"),))
+    folder = world.settings.state / "credentials"
+    point(folder, "sealed-1")
+    with pytest.raises(Refused, match="cannot be asked for") as refused:
+        world.start()
+    assert (refused.value.code, refused.value.retry) == ("credential-missing", True)
+    with unsealer() as systemd:
+        world.preparer.credentials = LiveCredentials(folder, systemd.listener)
+        systemd.gives("sealed-1", {"github_token/default": {"token": "t"}, "github_token/other": {"token": "u"}})
+        _, message = world.start()
+        assert [item["fields"] for item in message["credentials"]] == [{"token": "t"}]
+        world.live(credentials=(CredentialRef("git_ssh"),))
+        with pytest.raises(Refused, match="needs credentials that are not here: git_ssh") as refused:
+            world.start()
+        assert refused.value.retry is False

@@ -1,0 +1,75 @@
+"""A host's credentials where they lie on its disk encrypted: systemd decrypts them for whoever may ask.
+
+Each connection to the listener (systemd/action-llama-credentials.socket) is answered with the set that `current` points
+to as JSON, {"set": name, "values": {"type/instance": {field: value}}}, or closed without a word if that cannot be done.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from alvps.errors import AlError
+
+_SEALED = "sealed-"
+_SECONDS = 8.0  # for all tries: a TPM takes its time; less than those wait who ask whether all is ready
+_TRIES = 3  # a push may exchange the set while it is asked for, and a busy system may fail once
+
+
+class CannotUnseal(AlError):
+    """The credentials are on the disk, and nobody can read them."""
+
+
+class Unsealed(NamedTuple):
+    """A set: its name, and by "type/instance" the fields."""
+
+    name: str
+    values: dict[str, dict[str, str]]
+
+
+def live(folder: Path) -> str | None:
+    """The name of the set that `current` in this folder points to, if that is encrypted."""
+    try:
+        name = (folder / "current").readlink().name
+    except OSError:
+        return None
+    return name if name.startswith(_SEALED) else None
+
+
+def unseal(folder: Path, listener: Path) -> Unsealed:
+    """The live set. Blocks. Raises CannotUnseal."""
+    end = time.monotonic() + _SECONDS
+    trouble = CannotUnseal(f"the set of credentials in {folder} is exchanged again and again")
+    for _ in range(_TRIES):
+        try:
+            found = _ask(listener, max(0.1, end - time.monotonic()))
+        except CannotUnseal as error:  # noqa: PERF203 - three rounds at most
+            trouble = error
+        else:
+            if found.name == live(folder):
+                return found
+    raise trouble
+
+
+def _ask(listener: Path, seconds: float) -> Unsealed:
+    received = bytearray()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(str(listener))
+            while piece := connection.recv(65536):
+                received += piece
+    except OSError as error:
+        raise CannotUnseal(f"the credentials cannot be asked for at {listener}: {error.strerror or error}") from error
+    try:
+        document = json.loads(received)
+        return Unsealed(document["set"], document["values"])
+    except (ValueError, KeyError, TypeError):
+        unit = f"{listener.stem}@*"
+        raise CannotUnseal(
+            "the credentials on this host's disk cannot be decrypted, perhaps as it was another machine's:"
+            f" `al push` sends them anew (the reason: journalctl -u '{unit}')"
+        ) from None
