@@ -39,7 +39,12 @@ def prepare(project: Project, here: Here, *, tell: Tell, life: Life) -> str:
     )
     digest = tree_digest(wanted.entries)
     live = releases.live(layout)
-    same = live is not None and (live.text("project_digest"), live.texts("image_tags")) == (digest, plan.tags)
+    wants = (digest, wanted.code.digest, plan.tags)
+    same = live is not None and wants == (
+        live.text("project_digest"),
+        live.text("code_digest"),
+        live.texts("image_tags"),
+    )
     tell(Step("images"))
     if live is not None and same and live.agents == wanted.agents and _all_present(layout, plan, life):
         return live.id
