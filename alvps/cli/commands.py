@@ -28,8 +28,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "verify": Entry("verify", "check that a host is as it is claimed to be"),
         "rollback": Entry("releases", "go back to an earlier release", "rollback"),
         "releases": Entry("releases", "list the releases on the host", "releases"),
-        "stop": Entry("power", "stop the daemon and its launcher; runs go on", "stop"),
-        "start": Entry("power", "start them again", "start"),
+        "stop": Entry("power", "stop the host's daemon, or the project on this machine", "stop"),
+        "start": Entry("power", "start the host's daemon, or run the project on this machine", "start"),
         "backup": Entry("backup", "fetch a copy of the host's history"),
     },
     "Agents": {

@@ -31,6 +31,15 @@ def socket() -> str:
     return address
 
 
+def in_use(network: str) -> set[str]:
+    """The releases of the runs in that network. Raises AlError when Docker does not answer."""
+    argv = ["docker", "ps", "-a", "--filter", f"network={network}", "--format", '{{.Label "al.release"}}']
+    try:
+        return set(process.run(argv, timeout=_SECONDS, merge=False).output.decode().split())
+    except process.ProgramFailed as error:
+        raise AlError(f"Docker does not answer on this machine: {error}", hint=_HINT) from error
+
+
 def drop_network(name: str) -> None:
     """Remove the runs' network, if no run is left in it: an engine has room for some thirty."""
     with suppress(process.ProgramFailed):

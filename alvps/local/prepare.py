@@ -14,13 +14,14 @@ from alvps.host import debian, fsio, imageplan, images, process, releases
 from alvps.host.layout import Layout
 from alvps.host.life import Life
 from alvps.host.manifest import Entry, encode, tree_digest
+from alvps.local.engine import in_use
 from alvps.local.here import Here
 from alvps.project import Project
 from alvps.push.events import Event, Note, Output, Step, Warned
 from alvps.push.push import pushed_by
 from alvps.push.wanted import Wanted, read
 
-KEEP = 5  # releases: a run may still have its folder mounted
+KEEP = 5  # releases beside the live one
 Tell = Callable[[Event], None]
 
 
@@ -74,7 +75,7 @@ def prepare(project: Project, here: Here, *, tell: Tell, life: Life) -> str:
     fsio.write_json(str(partial / "release.json"), facts)
     partial.rename(here.root / "releases" / name)
     fsio.replace_link(layout.at("current"), f"releases/{name}")
-    _prune(layout)
+    _prune(layout, here)
     return name
 
 
@@ -112,13 +113,15 @@ def _make_mount_points(folder: Path, wanted: Wanted) -> None:
             place.mkdir(mode=0o755)
 
 
-def _prune(layout: Layout) -> None:
-    """Keep a few releases, and the code of those."""
+def _prune(layout: Layout, here: Here) -> None:
+    """Keep a few releases, those that runs have their files from, and the code of all these."""
     every = releases.every(layout)
-    for old in every[: -KEEP - 1]:
-        fsio.remove_tree(old.path)
-    used = {release.text("code_digest") for release in every[-KEEP - 1 :]}
-    for code in set(fsio.names_in(layout.at("code"))) - used:
+    mounted = in_use(here.network)
+    kept = [one for number, one in enumerate(reversed(every)) if number <= KEEP or one.id in mounted]
+    for old in every:
+        if old not in kept:
+            fsio.remove_tree(old.path)
+    for code in set(fsio.names_in(layout.at("code"))) - {release.text("code_digest") for release in kept}:
         fsio.remove_tree(layout.at("code", code))
 
 
