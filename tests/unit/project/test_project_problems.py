@@ -79,7 +79,7 @@ CONFIG_CASES = [
     ("[local]\ncpus = false", "local.cpus", "a number from", None),
     ("[local]\ntimeout = 0", "local.timeout", "seconds", None),
     ("[local]\nimage = 'x'", "local.image", "not supported by this version", None),
-    ("[cloud]", "cloud", "not supported by this version", None),
+    ("[cloud]\nhost = 'h'", "cloud.provider", 'missing; allowed: "vps"', None),
     ("[server]\nhost = 'x'", "server", "environments/<name>.toml", None),
     ("projectName = 'x'", "projectName", ".env.toml", None),
     ("environment = 'x'", "environment", ".env.toml", None),
