@@ -16,6 +16,7 @@ from alvps.project.environments import load_environment
 from alvps.provision import Event, boot, bootstrap, open_provider, silent, teardown, vps_argv
 from alvps.provision.authorities import company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
+from alvps.provision.resources import resource
 from alvps.ssh.hostkeys import generate
 from tests.host.provision.conftest import Machine
 from tests.host.provision.stock import stock_machine
@@ -138,3 +139,31 @@ def test_and_once_more_as_root(untouched: tuple[Machine, dict[str, object]], in_
     assert environment.user == "root"
     assert json.loads(machine.sh("cat /etc/action-llama/bootstrap.json")) == {"digest": bootstrap.digest()}
     teardown("untouched", purge=True)
+
+
+def test_where_ufw_guards_a_machine_it_is_told_about_the_web(untouched: tuple[Machine, dict[str, object]]) -> None:
+    """Some providers' images are like that: ufw is on, and lets in SSH alone."""
+    machine, _ = untouched
+    machine.sh(
+        "apt-get -q -y install --no-install-recommends ufw >/dev/null 2>&1; ufw allow 2222/tcp; ufw --force enable"
+    )
+    owners = "ufw allow 2222/tcp"
+    ours = "ufw allow 8080/tcp comment 'Action Llama'"
+
+    def rules() -> list[str]:
+        return [line for line in machine.sh("ufw show added").splitlines() if line.startswith("ufw ")]
+
+    assert "firewall: ufw lets port 8080 in" in machine.bootstrap("--expose").stdout
+    assert rules() == [owners, ours]
+    assert machine.bootstrap().stdout == "bootstrap: unchanged\n"
+    assert "firewall: ufw does not let port 8080 in any more" in machine.bootstrap("--no-web").stdout
+    assert rules() == [owners]
+    machine.sh("ufw allow 8080/tcp comment mine")
+    machine.bootstrap("--expose")
+    machine.bootstrap("--no-web")
+    assert rules() == [owners, "ufw allow 8080/tcp comment 'mine'"], "the owner's own rule is his"
+    machine.sh("ufw delete allow 8080/tcp")
+    machine.bootstrap("--expose")
+    done = machine.run("sh", "-s", stdin=resource("cloud-init", "remove.sh").read_text())
+    assert "removed: allow 8080/tcp from ufw" in done.stdout
+    assert rules() == [owners]
