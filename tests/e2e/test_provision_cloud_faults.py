@@ -113,10 +113,7 @@ def test_a_plan_that_is_sold_out_meanwhile_can_be_another_one(hetzner: Renter) -
     assert outcome.code == 1, str(outcome)
     assert "error during placement" in outcome.err
     assert "--plan" in outcome.err
-    other = hetzner.product.start(*hetzner.words, "--plan", "cx33")
-    hetzner.pinned()
-    other.kill()
-    other.communicate()
+    hetzner.interrupted(hetzner.pinned, "--plan", "cx33")
     hetzner.made_once()
     assert [server["server_type"]["name"] for server in hetzner.cloud.servers.values()] == ["cx33"]
     hetzner.torn_down()
@@ -306,10 +303,7 @@ def test_a_key_that_was_there_before_is_used_and_stays(hetzner: Renter, tmp_path
         "labels": {},
         "created": "2026-01-01T00:00:00Z",
     }
-    process = hetzner.product.start(*hetzner.words, "--ssh-key", str(key))
-    hetzner.pinned()
-    process.kill()
-    process.communicate()
+    hetzner.interrupted(hetzner.pinned, "--ssh-key", str(key))
     assert hetzner.cloud.count("POST", "/ssh_keys") == 0
     assert hetzner.cloud.asked("POST", "/servers")[0].body["ssh_keys"] == [1]
     assert not (hetzner.folder / "id_ed25519").exists()
@@ -350,14 +344,26 @@ def test_in_a_pipe_nothing_is_ordered_without_yes(anyone: Renter) -> None:
 
 
 def test_what_is_ordered(hetzner: Renter) -> None:
-    """Each thing in the request for a server, and the firewall's rules."""
-    hetzner.interrupted(hetzner.pinned)
+    """Each thing in the request for a server, and the firewall's rules; for a domain its ports, and what DNS needs."""
+    process = hetzner.product.start(*hetzner.words, "--domain", "agents.example.com")
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.kill()
+    process.communicate()
     assert isinstance(hetzner.cloud, Hetzner)
     body = hetzner.cloud.asked("POST", "/servers")[0].body
     assert (body["name"], body["server_type"], body["location"]) == (NAME, "cx23", "nbg1")
     assert body["user_data"].startswith("#cloud-config\n")
     assert body["labels"]["managed-by"] == "al"
     (firewall,) = hetzner.cloud.firewalls.values()
-    assert {(rule["protocol"], rule["port"]) for rule in firewall["rules"]} == {("icmp", None), ("tcp", "22")}
+    assert {(rule["protocol"], rule["port"]) for rule in firewall["rules"]} == {
+        ("icmp", None),
+        ("tcp", "22"),
+        ("tcp", "80"),
+        ("tcp", "443"),
+    }
+    (server,) = hetzner.cloud.servers.values()
+    assert "agents.example.com" in first
+    assert f"A {server['public_net']['ipv4']['ip']}" in first
     assert body["firewalls"] == [{"firewall": firewall["id"]}]
     hetzner.torn_down()
