@@ -60,7 +60,7 @@ class Existing:
         )
 
     def create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)  # also refuses a bad name before anything else
+        earlier = record.begun_as("existing", self.name)  # also refuses a bad name before anything else
         record.refuse_taken(self.name)
         user, port = self._resolved()
         wanted = Target(self.host, user=user, port=port, key_path=self.key_path)

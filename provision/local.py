@@ -115,7 +115,7 @@ class Local:
 
     def _begin(self) -> Record:
         """The record of this attempt, on disk before anything is made; an interrupted attempt's things go."""
-        earlier = record.load(self.name)  # also refuses a bad name before anything else
+        earlier = record.begun_as("local", self.name)  # also refuses a bad name before anything else
         record.refuse_taken(self.name)
         _ = self.trusted  # raises before anything is made
         require_engine()

@@ -56,6 +56,19 @@ def load(name: str) -> Record | None:
         ) from None
 
 
+def begun_as(provider: str, name: str) -> Record | None:
+    """The record of an earlier attempt.
+
+    Raises UsageError when that was about another kind of machine, which would be forgotten with its record.
+    """
+    earlier = load(name)
+    if earlier is not None and earlier.provider != provider:
+        raise UsageError(
+            f"{name!r} was begun as a {earlier.provider!r} machine", hint=f"al teardown {name}, or another --name"
+        )
+    return earlier
+
+
 def refuse_taken(name: str) -> None:
     """Raises UsageError when there is an environment of that name."""
     if name in list_environments():

@@ -63,7 +63,7 @@ class RentedServer:
     settle: firstboot.Settle = firstboot.settle
 
     def plan(self) -> Plan:
-        asked = self._asked(record.load(self.name))
+        asked = self._asked(record.begun_as(self.cloud.name, self.name))
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
@@ -71,7 +71,7 @@ class RentedServer:
             return self._create(progress)
 
     def _create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)
+        earlier = record.begun_as(self.cloud.name, self.name)
         if self.name in list_environments():
             return self._written(earlier)
         try:
@@ -80,7 +80,8 @@ class RentedServer:
         except AlError as error:
             if there := self._so_far():
                 error.detail = f"{error.detail}\n{there}" if error.detail else there
-                error.hint = f"{error.hint}; {_GO_ON}" if error.hint else _GO_ON
+                if not isinstance(error, UsageError):  # for one, it is another command that goes on
+                    error.hint = f"{error.hint}; {_GO_ON}" if error.hint else _GO_ON
             raise
         except KeyboardInterrupt:
             if there := self._so_far():
@@ -133,12 +134,8 @@ class RentedServer:
         """The server of an earlier attempt. Raises UsageError when something else was asked for then."""
         if earlier is None:
             return None
-        if earlier.provider != self.cloud.name or earlier.rented is None:
-            raise UsageError(
-                f"{self.name!r} was begun as a {earlier.provider!r} machine",
-                hint=f"al teardown {self.name}, or another --name",
-            )
-        id_ = earlier.rented.server
+        before = _begun(earlier)
+        id_ = before.server
         found = (self.cloud.server(id_) if id_ else None) or self.cloud.find_server(earlier.instance)
         if found is None:
             if id_:
@@ -146,7 +143,7 @@ class RentedServer:
                 progress(Event(step="check", text=text, note=True))
             return None
         if asked != _asked_of(earlier):
-            was = earlier.rented.wanted
+            was = before.wanted
             raise UsageError(
                 f"the server {found.id} was ordered already with other options:"
                 f" --plan {was.plan} --region {was.region} --image {was.image}",
