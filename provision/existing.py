@@ -60,8 +60,8 @@ class Existing:
         )
 
     def create(self, progress: Progress) -> Environment:
-        earlier = record.begun_as("existing", self.name)  # also refuses a bad name before anything else
         record.refuse_taken(self.name)
+        earlier = record.earlier(self.name, "existing")  # also refuses a bad name before anything else
         user, port = self._resolved()
         wanted = Target(self.host, user=user, port=port, key_path=self.key_path)
         with timed(progress, "host key", f"the host key of {self.host} is confirmed"):

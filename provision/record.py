@@ -56,17 +56,19 @@ def load(name: str) -> Record | None:
         ) from None
 
 
-def begun_as(provider: str, name: str) -> Record | None:
-    """The record of an earlier attempt.
+def earlier(name: str, provider: str) -> Record | None:
+    """The record of an earlier call.
 
-    Raises UsageError when that was about another kind of machine, which would be forgotten with its record.
+    Raises UsageError as `load` does, and when that call was for another kind of machine: what it made there would be
+    forgotten.
     """
-    earlier = load(name)
-    if earlier is not None and earlier.provider != provider:
+    found = load(name)
+    if found is not None and found.provider != provider:
+        there = f" (made so far: {found.rented})" if found.rented else ""
         raise UsageError(
-            f"{name!r} was begun as a {earlier.provider!r} machine", hint=f"al teardown {name}, or another --name"
+            f"{name!r} was begun as a {found.provider!r} machine{there}", hint=f"al teardown {name}, or another --name"
         )
-    return earlier
+    return found
 
 
 def refuse_taken(name: str) -> None:

@@ -83,7 +83,7 @@ def rented_command(provider: str, title: str, credential: str, variable: str) ->
             ssh_key=ssh_key.absolute() if ssh_key else None,
             web=web_of(domain, dashboard, expose),
         )
-        earlier = record.begun_as(provider, name)
+        earlier = record.earlier(name, provider)
         if earlier is None:
             record.refuse_taken(name)
         else:

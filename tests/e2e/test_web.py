@@ -167,8 +167,7 @@ def test_tls_is_new_and_what_is_said_is_bounded(domain: Host) -> None:
     assert large.status == 200
     # The daemon's own limit, in its own words.
     headers, _ = signed("too-large")
-    headers["content-length"] = str(26 << 20)
-    got = outside.https(DOMAIN, "POST", "/webhooks/generic", headers=headers)
+    got = outside.https(DOMAIN, "POST", "/webhooks/generic", headers=headers, body=b"x" * (26 << 20))
     assert (got.status, "bytes" in got.json["error"]) == (413, True)
 
 
@@ -199,10 +198,6 @@ def test_a_restart_of_the_daemon_refuses_nobody(domain: Host) -> None:
     found: Counter[str] = Counter()
     slowest = 0.0
     over = threading.Event()
-    # Meanwhile somebody sends half of a request's head and then nothing.
-    slow = outside.tls(DOMAIN)
-    slow.sendall(f"POST /webhooks/generic HTTP/1.1\r\nHost: {DOMAIN}\r\nX-Slow: ".encode())
-    begun = time.monotonic()
 
     def send(sender: int) -> None:
         nonlocal slowest
@@ -224,9 +219,6 @@ def test_a_restart_of_the_daemon_refuses_nobody(domain: Host) -> None:
             time.sleep(0.5)
             domain.vps.sh("systemctl restart action-llama.service")
         time.sleep(0.5)
-        # As a push with another listener: it is closed for a moment.
-        domain.vps.sh("systemctl restart action-llama.socket action-llama.service")
-        time.sleep(0.5)
         domain.vps.sh("systemctl reload caddy.service")
         time.sleep(0.5)
     finally:
@@ -236,9 +228,6 @@ def test_a_restart_of_the_daemon_refuses_nobody(domain: Host) -> None:
     assert found.keys() == {"200"}, found
     assert found["200"] >= 100
     print(f"{found['200']} deliveries, the slowest took {slowest:.1f} s")
-    slow.settimeout(30)
-    assert slow.recv(1) == b""
-    assert 8 < time.monotonic() - begun < 25
 
 
 def test_the_dashboard_only_when_it_is_asked_for(domain: Host) -> None:
@@ -280,6 +269,14 @@ def test_the_dashboard_only_when_it_is_asked_for(domain: Host) -> None:
     assert outside.https(DOMAIN, "GET", "/health").json == {"status": "ok"}
     domain.ok("--no-dashboard")
     assert outside.https(DOMAIN, "GET", "/login").status == 404
+
+
+def test_who_sends_half_of_a_head_is_let_go(domain: Host) -> None:
+    with domain.outside.tls(DOMAIN) as slow:
+        slow.sendall(f"POST /webhooks/generic HTTP/1.1\r\nHost: {DOMAIN}\r\nX-Slow: ".encode())
+        begun = time.monotonic()
+        assert slow.recv(1) == b""
+        assert 5 < time.monotonic() - begun < 20
 
 
 def test_what_is_asked_for_is_remembered_and_a_second_run_changes_nothing(domain: Host) -> None:

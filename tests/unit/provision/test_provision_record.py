@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from alvps.errors import CredentialsMissing, UsageError
-from alvps.project.environment import Environment, Rented
+from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import list_environments, save_environment
 from alvps.provision import record
 from alvps.provision.provider import silent
+from alvps.provision import open_provider, record, silent
+from alvps.provision.begun import Begun, Wanted
 from alvps.provision.record import Record
 from alvps.provision.registry import open_provider
 from alvps.provision.teardown import find, teardown
@@ -55,6 +57,18 @@ def test_a_broken_record_is_named(home: Path, text: str) -> None:
     (folder(home) / "provision.json").write_text(text)
     with pytest.raises(UsageError, match=r"provision\.json is broken"):
         record.load("demo")
+
+
+@pytest.mark.parametrize(("kind", "options"), [("local", {}), ("existing", {"host": "192.0.2.1"})])
+def test_what_was_begun_at_a_provider_is_not_forgotten_for_another_kind_of_machine(
+    kind: str, options: dict[str, str]
+) -> None:
+    rented = Begun(wanted=Wanted(plan="cx23", region="nbg1", image="debian-12"), web=Web(), server="4711")
+    begun = Record(name="demo", provider="hetzner", instance="abc", host="", rented=rented)
+    record.save(begun)
+    with pytest.raises(UsageError, match=r"begun as a 'hetzner' machine \(made so far: server 4711\)"):
+        open_provider(kind, name="demo", **options).create(silent)
+    assert record.load("demo") == begun
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "../x", "a/b", "-a", "a" * 80, "ä"])
