@@ -57,8 +57,11 @@ def load(name: str) -> Record | None:
 
 
 def earlier(name: str, provider: str) -> Record | None:
-    """The record of an earlier call. Raises UsageError as `load`, and when that call was for another kind of machine:
-    what it made there would be forgotten."""
+    """The record of an earlier call.
+
+    Raises UsageError as `load` does, and when that call was for another kind of machine: what it made there would be
+    forgotten.
+    """
     found = load(name)
     if found is not None and found.provider != provider:
         there = f" (made so far: {found.rented})" if found.rented else ""

@@ -62,7 +62,7 @@ class RentedServer:
     settle: firstboot.Settle = firstboot.settle
 
     def plan(self) -> Plan:
-        asked = self._asked(record.load(self.name))
+        asked = self._asked(record.earlier(self.name, self.cloud.name))
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
@@ -79,7 +79,8 @@ class RentedServer:
         except AlError as error:
             if there := self._so_far():
                 error.detail = f"{error.detail}\n{there}" if error.detail else there
-                error.hint = f"{error.hint}; {self._go_on_hint()}" if error.hint else self._go_on_hint()
+                if not isinstance(error, UsageError):  # for one, it is another command that goes on
+                    error.hint = f"{error.hint}; {self._go_on_hint()}" if error.hint else self._go_on_hint()
             raise
         except KeyboardInterrupt:
             if there := self._so_far():
