@@ -24,8 +24,8 @@ from tests.host.provision.stock import stock_machine
 pytestmark = pytest.mark.host
 
 SEED = vps_argv.SEED_FOLDER
-# As Vultr gives it to every instance beside the user's own (cloud-init's tests show it), but for `package_upgrade: true`,
-# which takes minutes.
+# As Vultr gives it to every instance beside the user's own (cloud-init's tests show it). Left out is that all packages
+# are to be upgraded, which takes minutes.
 VENDOR_DATA = """\
 #cloud-config
 disable_root: 0
