@@ -762,11 +762,22 @@ http:// {
 END
 }
 
+# Does something listen on 8080 on more than loopback?
+exposed() { ss -Hltn 'sport = :8080' | awk '$4 !~ /^(127\.|\[::1\])/ { found = 1 } END { print found ? "yes" : "no" }'; }
+
+# Has systemd not read this drop-in of the unit yet? It does not see by itself that there is a new folder.
+unread() {
+  if [ -e "$2" ]; then
+    case " $(systemctl show -P DropInPaths "$1" 2>/dev/null) " in *" $2 "*) ;; *) return 0 ;; esac
+  fi
+  [ "$(systemctl show -P NeedDaemonReload "$1" 2>/dev/null)" = yes ]
+}
+
 web_serve() {
   step=web
   if [ -n "$domain" ]; then
     fresh=no
-    if [ "$(systemctl show -P NeedDaemonReload caddy.service)" = yes ]; then
+    if unread caddy.service "$CADDY_DROPIN"; then
       systemctl daemon-reload
       fresh=yes
     fi
@@ -796,11 +807,9 @@ END
   else
     rm -f "$EXPOSE_DROPIN"
   fi
-  if [ "$(systemctl show -P NeedDaemonReload action-llama.socket 2>/dev/null)" = yes ]; then systemctl daemon-reload; fi
+  if unread action-llama.socket "$EXPOSE_DROPIN"; then systemctl daemon-reload; fi
   systemctl is-active -q action-llama.socket || return 0
-  open=no
-  if ss -Hltn 'sport = :8080' | awk '$4 !~ /^(127\.|\[::1\])/ { found = 1 } END { exit !found }'; then open=yes; fi
-  if [ "$open" != "${expose:-no}" ]; then
+  if [ "$(exposed)" != "${expose:-no}" ]; then
     # A listener cannot be started under the service that has it; and as long as there is any, a connection starts it.
     sockets=$(systemctl show -P TriggeredBy action-llama.service)
     # shellcheck disable=SC2086 # a list of units
@@ -809,6 +818,7 @@ END
     # shellcheck disable=SC2086
     systemctl start $sockets
     systemctl start action-llama.service
+    [ "$(exposed)" = "${expose:-no}" ] || fail "web: the public listener is not where it should be (systemctl status action-llama.socket)"
     if [ "$expose" = yes ]; then did "web: port 8080 is open on all addresses"; else did "web: port 8080 is on loopback only"; fi
   fi
 }

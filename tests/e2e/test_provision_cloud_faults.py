@@ -177,15 +177,24 @@ def test_an_order_that_ends_in_an_error(hetzner: Renter) -> None:
 
 @pytest.mark.parametrize("step", ["key", "firewall", "server"])
 def test_ctrl_c_while_something_is_made(anyone: Renter, step: str) -> None:
-    """The provider has made it, `al` has not heard of it."""
+    """The provider has made it, `al` has not heard of it: going on finds it, and so does tearing down at once."""
     path = {"key": KEYS[anyone.provider], "firewall": "/firewalls", "server": anyone.servers}[step]
-    hold: Hold = anyone.cloud.on("POST", path, Hold("after"))
-    outcome = anyone.interrupted(hold.wait)
-    hold.released.set()
-    assert outcome.code == 130, str(outcome)
+    assert interrupted_unheard(anyone, path) == 130
     anyone.interrupted(anyone.pinned)
     anyone.made_once()
     anyone.torn_down()
+
+    assert interrupted_unheard(anyone, path) == 130
+    assert any("box" in left for left in anyone.cloud.left())
+    anyone.torn_down()
+
+
+def interrupted_unheard(person: Renter, path: str) -> int:
+    """Ctrl-C between the making and the answer; the exit code."""
+    hold: Hold = person.cloud.on("POST", path, Hold("after"))
+    outcome = person.interrupted(hold.wait)
+    hold.released.set()
+    return outcome.code
 
 
 def test_an_order_that_arrives_after_the_teardown_makes_nothing(anyone: Renter) -> None:
@@ -275,9 +284,14 @@ def test_teardown_without_a_key_or_a_provider_keeps_the_files(anyone: Renter) ->
 def test_teardown_of_what_somebody_else_removed(hetzner: Renter) -> None:
     assert isinstance(hetzner.cloud, Hetzner)
     hetzner.interrupted(hetzner.pinned)
+    (server,) = hetzner.cloud.servers
     hetzner.cloud.servers.clear()
     hetzner.cloud.firewalls.clear()
-    hetzner.torn_down()
+    outcome = hetzner.teardown()
+    assert outcome.code == 0, str(outcome)
+    # With the key of another project it looks the same: so it is said.
+    assert f"left server {server}: hetzner has none of that id for this API key" in outcome.out
+    hetzner.nothing_left()
 
 
 def test_a_key_that_was_there_before_is_used_and_stays(hetzner: Renter, tmp_path: Path) -> None:

@@ -112,6 +112,8 @@ def renter(product: Product, cloud: Cloud, home: Path) -> Renter:
         "HCLOUD_TOKEN": cloud.token,
         "VULTR_ENDPOINT": cloud.url,
         "VULTR_API_KEY": cloud.token,
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
     }
     return Renter(Product(venv=product.venv, home=home, extra_env=env), cloud)
 

@@ -49,7 +49,7 @@ def test_it_says_what_the_machine_has_to_know() -> None:
     assert "ssh_authorized_keys: [" + json.dumps(BOOT.authorized_key) + "]" in text
     assert value(text, "ed25519_private") == BOOT.host_key.private
     assert value(text, "ed25519_public") == BOOT.host_key.public
-    assert value(text, "trusted") == [PEM]
+    assert value(text, "ca_certs") == {"remove_defaults": False, "trusted": [PEM]}
 
 
 def test_the_script_arrives_byte_for_byte_and_is_run_with_its_own_digest() -> None:
@@ -74,6 +74,13 @@ def test_authorities_are_also_put_where_later_steps_look_for_them() -> None:
     assert [entry["content"] for entry in files if entry["path"].startswith("/usr/local/share/ca-certificates/")] == [
         PEM
     ]
+
+
+@pytest.mark.parametrize("authorities", [(), (PEM,), (PEM, PEM)])
+def test_ca_certs_is_what_cloud_inits_schema_allows(authorities: tuple[str, ...]) -> None:
+    """cc_ca_certs: no empty list, no empty section."""
+    section = value(user_data(replace(BOOT, authorities=authorities)), "ca_certs")
+    assert section == {"remove_defaults": False, **({"trusted": list(authorities)} if authorities else {})}
 
 
 def test_the_same_input_gives_the_same_text() -> None:

@@ -158,6 +158,12 @@ def test_a_refusal_without_words_says_its_status(service: FakeService, client: C
         client.firewalls.get_all()
 
 
+def test_nothing_is_gone_because_a_proxy_says_404(service: FakeService, client: Client) -> None:
+    service.says(404, "<html>a portal wants you to log in</html>")
+    with pytest.raises(BadAnswer, match="404"):
+        client.firewalls.delete("x")
+
+
 @pytest.mark.parametrize("status", sorted(REFUSALS))
 def test_what_is_tried_again(service: FakeService, client: Client, pauses: list[float], status: int) -> None:
     service.says(status, {"error": "no"})
