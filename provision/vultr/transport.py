@@ -77,20 +77,20 @@ class Transport:
             value = json.loads(answer.body, parse_float=Decimal) if answer.body.strip() else {}
         except ValueError:
             value = None
-        if answer.status == 404 and not isinstance(value, dict):
-            # A proxy's, or that of a wrong VULTR_ENDPOINT: nothing is taken for gone because of it.
-            raise BadAnswer(asked, "HTTP status 404, and no JSON")
         if not 200 <= answer.status < 300:
-            raise refused(asked, self._words(value, answer.status), answer.status)
+            words = self._words(value)
+            if answer.status == 404 and not words:
+                # A proxy's, or that of a wrong VULTR_ENDPOINT: nothing is taken for gone because of it.
+                raise BadAnswer(asked, "HTTP status 404, without a word of the API's")
+            raise refused(asked, words or f"HTTP status {answer.status}", answer.status)
         if not isinstance(value, dict):
             raise BadAnswer(asked, "the answer is no JSON object")
         return value
 
-    def _words(self, value: object, status: int) -> str:
+    def _words(self, value: object) -> str:
         """What the API says about its refusal; never the key, should it be repeated there."""
         said = value.get("error") if isinstance(value, dict) else None
-        text = " ".join(said.split())[:_TEXT] if isinstance(said, str) else ""
-        return text.replace(self.token, "…") or f"HTTP status {status}"
+        return " ".join(said.replace(self.token, "…").split())[:_TEXT] if isinstance(said, str) else ""
 
     def _pause(self, attempt: int, answer: ask.Answer | None) -> float:
         """Seconds until the next attempt: what the API asks for (RFC 9110, 10.2.3), else longer each time."""
