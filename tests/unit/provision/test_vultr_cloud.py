@@ -314,7 +314,7 @@ def test_a_server_whose_creation_was_never_answered_is_found_by_its_instance(
         fake.on("POST", "/instances", say)
     with pytest.raises(CloudUnreachable, match="whether it was ordered is not known") as caught:
         cloud.create_server(wanted)
-    assert "goes on" in (caught.value.hint or "")
+    assert "looked for" in (caught.value.hint or "")
     assert len(fake.asked("POST", "/instances")) == 1, "a second order would be a second server"
     found = cloud.find_server(INSTANCE)
     assert (found is not None) == isinstance(fault, Cut)
