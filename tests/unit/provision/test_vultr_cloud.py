@@ -419,7 +419,7 @@ def test_a_plan_that_was_sold_out_meanwhile_and_a_full_account(fake: Fake, cloud
 
 def test_a_hiccup_while_waiting_is_not_noticed(fake: Fake, cloud: Cloud) -> None:
     made = cloud.create_server(order(cloud))
-    fake.refuse("GET", f"/instances/{made.id}", failure(503, "Service unavailable"), times=2)
+    fake.refuse("GET", f"/instances/{made.id}", failure(503, "Service unavailable"))
     fake.on("GET", f"/instances/{made.id}", Cut("before"))
     fake.refuse("GET", f"/instances/{made.id}", failure(429, "Rate limit", Retry_After="3"))
     assert cloud.wait_running(made, print, timeout=60).running
