@@ -15,8 +15,8 @@ from alvps.credentials import ask
 from alvps.provision.vultr.errors import BadAnswer, Broken, NoAnswer, RateLimited, VultrError, refused
 
 ENDPOINT = "https://api.vultr.com/v2"
-_ATTEMPTS = 5
-_TIMEOUT = 30.0  # seconds, for one attempt
+_ATTEMPTS = 4
+_TIMEOUTS = {"GET": 20.0, "DELETE": 20.0, "POST": 60.0}  # seconds, for one attempt
 _LONGEST_PAUSE = 30.0  # seconds; told to wait longer, a person had better try later
 _TEXT = 500  # characters of the API's own words in an error
 
@@ -59,7 +59,7 @@ class Transport:
         for attempt in range(1, _ATTEMPTS + 1):
             answer: ask.Answer | None = None
             try:
-                answer = ask.ask(request, _TIMEOUT)
+                answer = ask.ask(request, _TIMEOUTS[request.method])
                 return self._read(answer, asked)
             except ask.NoAnswer as error:
                 failure: VultrError = NoAnswer(asked, str(error))
