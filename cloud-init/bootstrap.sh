@@ -357,7 +357,10 @@ ssh_ports() {
   {
     sshd -T | awk '$1 == "port" { print $2 }'
     ss -Hltnp | awk '/"sshd"/ { sub(/.*:/, "", $4); print $4 }'
-    systemctl show ssh.socket --property=Listen --value 2>/dev/null | tr ' ' '\n' | sed -n 's/.*:\([0-9][0-9]*\)$/\1/p'
+    # Debian ships the socket without using it.
+    if systemctl is-active -q ssh.socket; then
+      systemctl show ssh.socket --property=Listen --value | tr ' ' '\n' | sed -n 's/.*:\([0-9][0-9]*\)$/\1/p'
+    fi
     printf '%s\n' "${SSH_CONNECTION:-}" | awk 'NF == 4 { print $4 }'
   } | sort -un | awk '{ printf "%s%s", sep, $1; sep = ", " }'
 }
@@ -436,6 +439,29 @@ END
       did "firewall: incoming ports were left as they are, because $reason"
     fi
   fi
+}
+
+# Where ufw guards the machine (some providers' images come with it, closed but for SSH), it is told about the web's ports.
+# The rules carry our name and go when the web goes; what the owner has allowed himself is left alone.
+ufw_rules() {
+  if ! has ufw || ! ufw status 2>/dev/null | grep -q '^Status: active'; then return 0; fi
+  added=$(ufw show added)
+  for port in 80 443 8080; do
+    case ", $(web_ports), " in
+      *", $port, "*)
+        if ! printf '%s\n' "$added" | grep -Eq "^ufw allow $port(/tcp)?( |\$)"; then
+          ufw allow "$port/tcp" comment 'Action Llama' >/dev/null
+          did "firewall: ufw lets port $port in"
+        fi
+        ;;
+      *)
+        if printf '%s\n' "$added" | grep -Fqx "ufw allow $port/tcp comment 'Action Llama'"; then
+          ufw delete allow "$port/tcp" >/dev/null
+          did "firewall: ufw does not let port $port in any more"
+        fi
+        ;;
+    esac
+  done
 }
 
 # firewall_rules GUARDED SSH_PORTS WEB_PORTS: the rule set, to stdout
@@ -884,6 +910,7 @@ main() {
   ssh_server
   web_prepare
   firewall
+  ufw_rules
   web_serve
   record "$digest"
   if [ "$changed" = yes ]; then say "done"; else say "unchanged"; fi

@@ -60,8 +60,8 @@ class Existing:
         )
 
     def create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)  # also refuses a bad name before anything else
         record.refuse_taken(self.name)
+        earlier = record.earlier(self.name, "existing")  # also refuses a bad name before anything else
         user, port = self._resolved()
         wanted = Target(self.host, user=user, port=port, key_path=self.key_path)
         with timed(progress, "host key", f"the host key of {self.host} is confirmed"):
@@ -163,7 +163,7 @@ class Existing:
 
     def _check(self, connection: Connection, user: str, *, fresh: bool) -> None:
         """Raises ProvisionFailed when the machine cannot be a host; then nothing was changed, here or there."""
-        argv = bootstrap.argv("--check", user=user)
+        argv = bootstrap.argv("--check", *bootstrap.web_arguments(self.web), user=user)
         outcome = run_script(connection, argv, bootstrap.script(), on_line=lambda _line: None, timeout=60)
         if outcome.exit_code == 0:
             return

@@ -31,7 +31,6 @@ from alvps.ssh.target import Passphrase
 if TYPE_CHECKING:
     from alvps.project.environment import Dns
 
-_GO_ON = "the same command goes on, al teardown removes what there is"
 _RUNNING = 600.0  # seconds until a server that was ordered must run
 
 
@@ -63,7 +62,7 @@ class RentedServer:
     settle: firstboot.Settle = firstboot.settle
 
     def plan(self) -> Plan:
-        asked = self._asked(record.load(self.name))
+        asked = self._asked(record.earlier(self.name, self.cloud.name))
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
@@ -71,7 +70,7 @@ class RentedServer:
             return self._create(progress)
 
     def _create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)
+        earlier = record.earlier(self.name, self.cloud.name)
         if self.name in list_environments():
             return self._written(earlier)
         try:
@@ -80,11 +79,12 @@ class RentedServer:
         except AlError as error:
             if there := self._so_far():
                 error.detail = f"{error.detail}\n{there}" if error.detail else there
-                error.hint = f"{error.hint}; {_GO_ON}" if error.hint else _GO_ON
+                if not isinstance(error, UsageError):  # for one, it is another command that goes on
+                    error.hint = f"{error.hint}; {self._go_on_hint()}" if error.hint else self._go_on_hint()
             raise
         except KeyboardInterrupt:
             if there := self._so_far():
-                progress(Event(step="interrupted", text=f"{there}; {_GO_ON}", note=True))
+                progress(Event(step="interrupted", text=f"{there}; {self._go_on_hint()}", note=True))
             raise
         return environment
 
@@ -131,13 +131,8 @@ class RentedServer:
 
     def _found(self, asked: _Asked, earlier: Record | None, progress: Progress) -> Server | None:
         """The server of an earlier attempt. Raises UsageError when something else was asked for then."""
-        if earlier is None:
+        if earlier is None or earlier.rented is None:
             return None
-        if earlier.provider != self.cloud.name or earlier.rented is None:
-            raise UsageError(
-                f"{self.name!r} was begun as a {earlier.provider!r} machine",
-                hint=f"al teardown {self.name}, or another --name",
-            )
         id_ = earlier.rented.server
         found = (self.cloud.server(id_) if id_ else None) or self.cloud.find_server(earlier.instance)
         if found is None:
@@ -279,6 +274,9 @@ class RentedServer:
             web=begun.web,
             dns=begun.dns,
         )
+
+    def _go_on_hint(self) -> str:
+        return f"the same command goes on, al teardown {self.name} removes what there is"
 
     def _so_far(self) -> str | None:
         """What exists by now and what can be done about it; None when nothing was made."""

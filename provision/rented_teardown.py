@@ -20,7 +20,9 @@ class _Made:
 
 
 def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_token: str | None) -> Report:
-    """What is gone already counts as removed by somebody else and is not named in the report.
+    """What is gone already counts as removed by somebody else.
+
+    A server among that is named in the report: for an API key of another project it is not there, too.
 
     Raises CredentialsMissing before anything is removed, CloudError; then the files are still there, and the same call
     goes on.
@@ -29,14 +31,20 @@ def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_t
     dns_removal.require_token(dns, dns_token)
     progress(Event(step="remove", text=f"removing what was made at {cloud.name}"))
     made = _made(cloud, environment)
+    # In this order: a firewall cannot go before the server that it guards.
+    servers = {id_: cloud.delete_server(id_) for id_ in made.servers}
     removed = [
-        # In this order: a firewall cannot go before the server that it guards.
-        *(f"server {id_}" for id_ in made.servers if cloud.delete_server(id_)),
+        *(f"server {id_}" for id_, was_there in servers.items() if was_there),
         *(f"firewall {id_}" for id_ in made.firewalls if cloud.delete_firewall(id_)),
         *(f"ssh key {id_}" for id_ in made.ssh_keys if cloud.delete_ssh_key(id_)),
         *dns_removal.removed(dns, dns_token),
     ]
-    return Report(removed=(*removed, *record.forget(environment.name)), left=())
+    left = tuple(
+        f"server {id_}: {cloud.name} has none of that id for this API key; it is gone, or another project's"
+        for id_, was_there in servers.items()
+        if not was_there
+    )
+    return Report(removed=(*removed, *record.forget(environment.name)), left=left)
 
 
 def _made(cloud: Cloud, environment: Environment) -> _Made:
