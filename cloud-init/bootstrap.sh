@@ -854,6 +854,7 @@ web_back() {
     web_leave
   fi
   firewall
+  ufw_rules
   step=web
   fail "web: Caddy did not start with $now; what was there before is there again"
 }
