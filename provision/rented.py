@@ -22,7 +22,7 @@ from alvps.provision.lock import claimed
 from alvps.provision.order import check
 from alvps.provision.provider import Event, Plan, Progress, Report
 from alvps.provision.record import Record
-from alvps.provision.rented_keys import public_line
+from alvps.provision.rented_keys import check_own
 from alvps.provision.timing import timed
 from alvps.ssh.target import Passphrase
 
@@ -149,7 +149,7 @@ class RentedServer:
     def _begin(self, asked: _Asked, earlier: Record | None) -> Record:
         """The record of what is asked for, on disk before anything is made; refused when it cannot be had."""
         if asked.key_path is not None:
-            public_line(asked.key_path, self.name)
+            check_own(asked.key_path, self.name, can_ask=self.passphrase is not None)
         before = earlier.rented if earlier and earlier.rented else Begun(wanted=asked.wanted, web=asked.web)
         if asked.web.domain is not None and self.dns_token is not None and before.dns is None:
             from alvps.provision import dns
