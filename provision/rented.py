@@ -61,7 +61,7 @@ class RentedServer:
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
-        with claimed(self.name):  # also refuses a bad name before anything else
+        with disk_errors(), claimed(self.name):  # also refuses a bad name before anything else
             return self._create(progress)
 
     def _create(self, progress: Progress) -> Environment:
@@ -84,7 +84,7 @@ class RentedServer:
         return environment
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
-        with claimed(self.name), disk_errors():
+        with disk_errors(), claimed(self.name):
             return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
     def _written(self, earlier: Record | None) -> Environment:
