@@ -67,7 +67,9 @@ class RentedServer:
     def _create(self, progress: Progress) -> Environment:
         earlier = record.earlier(self.name, self.cloud.name)
         if self.name in list_environments():
-            return self._written(earlier)
+            written = self._written(earlier)
+            if written is not None:
+                return written
         try:
             with timed(progress, "done", f"environment {self.name} is ready"), disk_errors():
                 environment = self._go_on(earlier, progress)
@@ -87,11 +89,16 @@ class RentedServer:
         with disk_errors(), claimed(self.name):
             return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
-    def _written(self, earlier: Record | None) -> Environment:
-        """The environment, when only the last step of its making was cut off. Raises UsageError for any other."""
+    def _written(self, earlier: Record | None) -> Environment | None:
+        """The environment, when only the last step of its making was cut off. Raises UsageError for any other.
+
+        None: its server was deleted since; its file is then written anew with another one.
+        """
         found = load_environment(self.name)
         if earlier is None or found.rented is None or found.rented.instance != earlier.instance:
             record.refuse_taken(self.name)
+        elif self.cloud.server(found.rented.server) is None:
+            return None
         record.close(self.name)
         return found
 

@@ -378,6 +378,25 @@ def test_a_server_that_is_gone_is_said_to_be_before_another_is_ordered(cloud: Me
     assert len(cloud.left()) == 3
 
 
+def test_a_server_that_goes_before_the_last_step_is_not_called_ready(
+    cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_name: str) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "close", cut)
+        with pytest.raises(PowerCut):
+            server(cloud).create(silent)
+    (gone,) = cloud.servers
+    cloud.servers.clear()
+    made = server(cloud).create(silent)
+    assert made.rented is not None
+    assert [made.rented.server] == [*cloud.servers] != [gone]
+    assert load_environment("demo") == made
+    assert record.load("demo") is None
+
+
 def test_somebody_elses_server_of_that_name_is_left_alone(cloud: MemoryCloud) -> None:
     theirs = MemoryCloud()
     server(theirs).create(silent)
