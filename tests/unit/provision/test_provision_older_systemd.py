@@ -9,53 +9,17 @@ import re
 
 from alvps.provision.resources import resource
 
-NEWER = set(
-    [
-        "BindLogSockets",
-        "ConditionCPUPressure",
-        "ConditionCredential",
-        "ConditionIOPressure",
-        "ConditionMemoryPressure",
-        "ConditionSecurity",
-        "CoredumpReceive",
-        "DelegateSubgroup",
-        "ExecSearchPath",
-        "ExitType",
-        "ExtensionDirectories",
-        "ExtensionImagePolicy",
-        "FileDescriptorStorePreserve",
-        "ImportCredential",
-        "LogFilterPatterns",
-        "ManagedOOMMemoryPressureDurationSec",
-        "MemoryKSM",
-        "MemoryPressureThresholdSec",
-        "MemoryPressureWatch",
-        "MemoryZSwapMax",
-        "MemoryZSwapWriteback",
-        "MountImagePolicy",
-        "NFTSet",
-        "OpenFile",
-        "PassFileDescriptorsToExec",
-        "PollLimitBurst",
-        "PollLimitIntervalSec",
-        "PrivatePIDs",
-        "ReloadSignal",
-        "RestartMaxDelaySec",
-        "RestartMode",
-        "RestartSteps",
-        "RestrictFileSystems",
-        "RestrictNetworkInterfaces",
-        "RootEphemeral",
-        "RootImagePolicy",
-        "RuntimeRandomizedExtraSec",
-        "SetLoginEnvironment",
-        "StartupMemoryZSwapMax",
-        "SurviveFinalKillSignal",
-        "TTYColumns",
-        "TTYRows",
-        "WantsMountsFor",
-    ]
-)
+NEWER = {
+    *("BindLogSockets", "ConditionCPUPressure", "ConditionCredential", "ConditionIOPressure"),
+    *("ConditionMemoryPressure", "ConditionSecurity", "CoredumpReceive", "DelegateSubgroup", "ExecSearchPath"),
+    *("ExitType", "ExtensionDirectories", "ExtensionImagePolicy", "FileDescriptorStorePreserve", "ImportCredential"),
+    *("LogFilterPatterns", "ManagedOOMMemoryPressureDurationSec", "MemoryKSM", "MemoryPressureThresholdSec"),
+    *("MemoryPressureWatch", "MemoryZSwapMax", "MemoryZSwapWriteback", "MountImagePolicy", "NFTSet", "OpenFile"),
+    *("PassFileDescriptorsToExec", "PollLimitBurst", "PollLimitIntervalSec", "PrivatePIDs", "ReloadSignal"),
+    *("RestartMaxDelaySec", "RestartMode", "RestartSteps", "RestrictFileSystems", "RestrictNetworkInterfaces"),
+    *("RootEphemeral", "RootImagePolicy", "RuntimeRandomizedExtraSec", "SetLoginEnvironment"),
+    *("StartupMemoryZSwapMax", "SurviveFinalKillSignal", "TTYColumns", "TTYRows", "WantsMountsFor"),
+}  # fmt: skip
 TYPES = {"notify-reload"}  # Type= of 253
 
 
