@@ -692,14 +692,12 @@ caddyfile() {
 # The daemon's listener belongs to systemd, so what comes while the daemon restarts waits there. A connection for each
 # request: one that is kept could be closed by a daemon that stops, in the moment when a request is sent on it. A push
 # that changes the listener itself closes it for a moment: then it is tried again.
-(daemon) {
-	reverse_proxy 127.0.0.1:{args.0} {
-		lb_try_duration 15s
-		lb_try_interval 100ms
-		transport http {
-			keepalive off
-			compression off
-		}
+(patience) {
+	lb_try_duration 15s
+	lb_try_interval 100ms
+	transport http {
+		keepalive off
+		compression off
 	}
 }
 
@@ -713,14 +711,18 @@ https://$domain {$internal
 		path_regexp ^/webhooks/[a-z0-9_-]+/?\$
 	}
 	handle @webhooks {
-		import daemon 8080
+		reverse_proxy 127.0.0.1:8080 {
+			import patience
+		}
 	}
 	@health {
 		method GET
 		path_regexp ^/(health|ready)\$
 	}
 	handle @health {
-		import daemon 8080
+		reverse_proxy 127.0.0.1:8080 {
+			import patience
+		}
 	}
 END
   if [ "$dashboard" = yes ]; then
@@ -730,7 +732,9 @@ END
 		request_body {
 			max_size 2MB
 		}
-		import daemon 8081
+		reverse_proxy 127.0.0.1:8081 {
+			import patience
+		}
 	}
 END
   else
@@ -850,6 +854,7 @@ web_back() {
     web_leave
   fi
   firewall
+  ufw_rules
   step=web
   fail "web: Caddy did not start with $now; what was there before is there again"
 }

@@ -163,7 +163,7 @@ class Existing:
 
     def _check(self, connection: Connection, user: str, *, fresh: bool) -> None:
         """Raises ProvisionFailed when the machine cannot be a host; then nothing was changed, here or there."""
-        argv = bootstrap.argv("--check", user=user)
+        argv = bootstrap.argv("--check", *bootstrap.web_arguments(self.web), user=user)
         outcome = run_script(connection, argv, bootstrap.script(), on_line=lambda _line: None, timeout=60)
         if outcome.exit_code == 0:
             return

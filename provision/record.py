@@ -50,6 +50,8 @@ def load(name: str) -> Record | None:
         return Record(**{**values, "rented": begun.read(rented) if rented else None})
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"{path} is broken: {error}", hint="restore it, or remove it and the machine by hand"
@@ -57,8 +59,11 @@ def load(name: str) -> Record | None:
 
 
 def earlier(name: str, provider: str) -> Record | None:
-    """The record of an earlier call. Raises UsageError as `load`, and when that call was for another kind of machine:
-    what it made there would be forgotten."""
+    """The record of an earlier call.
+
+    Raises UsageError as `load` does, and when that call was for another kind of machine: what it made there would be
+    forgotten.
+    """
     found = load(name)
     if found is not None and found.provider != provider:
         there = f" (made so far: {found.rented})" if found.rented else ""

@@ -20,8 +20,9 @@ class _Made:
 
 
 def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_token: str | None) -> Report:
-    """What is gone already counts as removed by somebody else. A server among that is named in the report: it is gone
-    for an API key of another project, too.
+    """What is gone already counts as removed by somebody else.
+
+    A server among that is named in the report: for an API key of another project it is not there, too.
 
     Raises CredentialsMissing before anything is removed, CloudError; then the files are still there, and the same call
     goes on.

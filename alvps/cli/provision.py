@@ -99,7 +99,7 @@ def existing(
         "host": host,
         "user": user,
         "port": port,
-        "key_path": key_path,
+        "key_path": key_path.absolute() if key_path else None,  # the environment's file is elsewhere
         "fingerprint": fingerprint,
         "web": web_of(domain, dashboard, expose),
         "dns_token": find_api_key("cloudflare"),

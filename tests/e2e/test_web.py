@@ -196,6 +196,17 @@ def test_senders_are_counted_by_their_own_address(domain: Host) -> None:
     assert loopback.stdout == "401"
 
 
+@pytest.fixture
+def half_a_head(domain: Host) -> Iterator[None]:
+    """Meanwhile somebody sends half of a request's head and no more, and is let go."""
+    with domain.outside.tls(DOMAIN) as slow:
+        slow.sendall(f"POST /webhooks/generic HTTP/1.1\r\nHost: {DOMAIN}\r\nX-Slow: ".encode())
+        yield
+        slow.settimeout(30)
+        assert slow.recv(1) == b""
+
+
+@pytest.mark.usefixtures("half_a_head")
 def test_a_restart_of_the_daemon_refuses_nobody(domain: Host) -> None:
     outside = domain.outside
     found: Counter[str] = Counter()
@@ -214,22 +225,25 @@ def test_a_restart_of_the_daemon_refuses_nobody(domain: Host) -> None:
             slowest = max(slowest, time.monotonic() - at)
             number += 1
 
+    def enough(count: int) -> None:
+        end = time.monotonic() + 60
+        while found.total() < count and time.monotonic() < end:
+            time.sleep(0.02)
+
     senders = [threading.Thread(target=send, args=(number,)) for number in range(4)]
     for sender in senders:
         sender.start()
     try:
-        for _ in range(2):
-            time.sleep(0.5)
-            domain.vps.sh("systemctl restart action-llama.service")
-        time.sleep(0.5)
-        domain.vps.sh("systemctl reload caddy.service")
-        time.sleep(0.5)
+        for number, verb in enumerate(("restart action-llama", "reload caddy", "restart action-llama"), 1):
+            enough(30 * number)
+            domain.vps.sh(f"systemctl {verb}.service")
+        enough(120)
     finally:
         over.set()
         for sender in senders:
             sender.join()
     assert found.keys() == {"200"}, found
-    assert found["200"] >= 100
+    assert found["200"] >= 120
     print(f"{found['200']} deliveries, the slowest took {slowest:.1f} s")
 
 
@@ -272,14 +286,6 @@ def test_the_dashboard_only_when_it_is_asked_for(domain: Host) -> None:
     assert outside.https(DOMAIN, "GET", "/health").json == {"status": "ok"}
     domain.ok("--no-dashboard")
     assert outside.https(DOMAIN, "GET", "/login").status == 404
-
-
-def test_who_sends_half_of_a_head_is_let_go(domain: Host) -> None:
-    with domain.outside.tls(DOMAIN) as slow:
-        slow.sendall(f"POST /webhooks/generic HTTP/1.1\r\nHost: {DOMAIN}\r\nX-Slow: ".encode())
-        begun = time.monotonic()
-        assert slow.recv(1) == b""
-        assert 5 < time.monotonic() - begun < 20
 
 
 def test_what_is_asked_for_is_remembered_and_a_second_run_changes_nothing(domain: Host) -> None:

@@ -154,10 +154,32 @@ def test_a_quota_says_what_was_made_and_the_same_command_goes_on(al: Al, fake: H
     assert "server limit exceeded" in err
     key, firewall = next(iter(fake.ssh_keys)), next(iter(fake.firewalls))
     assert f"made so far: ssh key {key}, firewall {firewall}" in err
-    assert "the same command goes on, al teardown removes what there is" in err
+    assert "the same command goes on, al teardown demo removes what there is" in err
     fake.server_limit = 1
     assert al("provision", "hetzner", "--name", "demo", "--yes")[0] == 0  # what to order is on record
     assert (len(fake.ssh_keys), len(fake.firewalls), len(fake.servers)) == (1, 1, 1)
+
+
+def test_at_a_terminal_an_order_is_confirmed_and_what_was_ordered_is_gone_on_with(
+    al: Al, fake: Hetzner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_a_terminal(typed: str) -> None:
+        terminal = io.StringIO(typed)
+        monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr("sys.stdin", terminal)
+
+    at_a_terminal("n\n")
+    code, _, err = al(*ORDER)
+    assert code == 130
+    assert "Order it, for 3.99 EUR a month, net?" in err
+    assert made(fake) == 0
+    at_a_terminal("y\n")
+    fake.refuse("GET", r"/actions/\d+", failure(503, "unavailable", "unavailable"), times=None)
+    assert al(*ORDER)[0] == 3
+    fake.heal()
+    at_a_terminal("")
+    assert al(*ORDER)[0] == 0  # nothing is ordered, so nothing is asked
+    assert fake.count("POST", "/servers") == 1
 
 
 def test_what_was_begun_and_never_got_a_server_is_torn_down(al: Al, fake: Hetzner) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from alvps.provision import open_provider, record, silent
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.record import Record
 from alvps.provision.teardown import find, teardown
+from tests.unit.provision.memory_cloud import MemoryCloud
 
 RECORD = Record(name="demo", provider="local", instance="abc", host="127.0.0.1", port=2222, container="al-vps-demo")
 
@@ -65,10 +68,28 @@ def test_what_was_begun_at_a_provider_is_not_forgotten_for_another_kind_of_machi
     assert record.load("demo") == begun
 
 
+def test_a_record_that_cannot_be_read_is_not_taken_for_none(home: Path) -> None:
+    (folder(home) / "provision.json").mkdir(parents=True)
+    with pytest.raises(UsageError, match="cannot read"):
+        record.load("demo")
+
+
 @pytest.mark.parametrize("name", ["", "A", "a_b", "../x", "a/b", "-a", "a" * 80, "ä"])
 def test_a_name_that_no_environment_can_have_is_refused_first(name: str) -> None:
     with pytest.raises(UsageError):
         record.load(name)
+
+
+@pytest.mark.parametrize(
+    ("provider", "options"),
+    [("local", {}), ("existing", {"host": "example.org"}), ("hetzner", {"cloud": MemoryCloud(name="hetzner")})],
+)
+def test_another_kind_of_machine_does_not_take_over_a_record(provider: str, options: dict[str, Any]) -> None:
+    """A server that is billed would be forgotten with it."""
+    record.save(replace(RECORD, provider="vultr"))
+    with pytest.raises(UsageError, match="'demo' was begun as a 'vultr' machine"):
+        open_provider(provider, name="demo", **options).create(silent)
+    assert record.load("demo") == replace(RECORD, provider="vultr")
 
 
 def test_forgetting_takes_everything_and_says_what_there_was(home: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from alvps.errors import AlError, CredentialsMissing, HostBusy, UsageError
 from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment, save_environment
-from alvps.provision import record, rented
+from alvps.provision import dns, record, rented_steps
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import NameTaken, NotAvailable
 from alvps.provision.provider import Event, ProvisionFailed, silent
@@ -26,6 +26,7 @@ from alvps.provision.rented import RentedServer
 from alvps.provision.teardown import find
 from alvps.ssh.hostkeys import generate
 from tests.support.cloudflare import TOKEN, FakeCloudflare, serving
+from tests.support.sshd import Agent, keygen, make_key
 from tests.unit.provision.memory_cloud import MemoryCloud, PowerCut, cut_the_disk, private_halves, settle_in
 
 SMALL = Wanted(plan="small", region="nbg1", image="debian-12")
@@ -321,6 +322,34 @@ def test_what_is_no_key_is_refused_before_anything_is_made(cloud: MemoryCloud, h
     assert record.load("demo") is None
 
 
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+    made = Agent(tmp_path)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(made.path))
+    yield made
+    made.stop()
+
+
+def test_a_locked_key_needs_somebody_or_an_agent(cloud: MemoryCloud, home: Path, agent: Agent) -> None:
+    """Without either the server would be ordered and never be reached."""
+    locked = make_key(home / "keys" / "locked", passphrase="open sesame")
+    with pytest.raises(UsageError, match="locked with a passphrase, and nobody can be asked") as caught:
+        server(cloud, key_path=locked).create(silent)
+    assert caught.value.hint == f"ssh-add {locked}"
+    assert cloud.left() == []
+    server(cloud, name="asked", key_path=locked, passphrase=lambda _path: "open sesame").create(silent)
+    keygen("-p", "-P", "open sesame", "-N", "", "-f", locked)
+    agent.add(locked)
+    keygen("-p", "-N", "open sesame", "-f", locked)
+    server(cloud, key_path=locked).create(silent)
+
+
+def test_a_public_key_file_is_no_private_one(cloud: MemoryCloud) -> None:
+    with pytest.raises(UsageError, match="not a private key"):
+        server(cloud, key_path=own_key().with_suffix(".pub")).create(silent)
+    assert cloud.left() == []
+
+
 def test_a_server_whose_key_is_gone_is_not_pretended_to_go_on(cloud: MemoryCloud) -> None:
     cut_off(cloud)
     (companion_folder("demo") / "id_ed25519").unlink()
@@ -347,6 +376,25 @@ def test_a_server_that_is_gone_is_said_to_be_before_another_is_ordered(cloud: Me
     server(cloud).create(said.append)
     assert "the server s3 is gone at hetzner; another one is ordered" in [event.text for event in said if event.note]
     assert len(cloud.left()) == 3
+
+
+def test_a_server_that_goes_before_the_last_step_is_not_called_ready(
+    cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_name: str) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "close", cut)
+        with pytest.raises(PowerCut):
+            server(cloud).create(silent)
+    (gone,) = cloud.servers
+    cloud.servers.clear()
+    made = server(cloud).create(silent)
+    assert made.rented is not None
+    assert [made.rented.server] == [*cloud.servers] != [gone]
+    assert load_environment("demo") == made
+    assert record.load("demo") is None
 
 
 def test_somebody_elses_server_of_that_name_is_left_alone(cloud: MemoryCloud) -> None:
@@ -379,7 +427,7 @@ def test_a_full_disk_is_told_with_what_was_made(cloud: MemoryCloud, monkeypatch:
         raise OSError(errno.ENOSPC, "No space left on device", "/home/known_hosts")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rented, "write_pin", full)
+        patch.setattr(rented_steps, "write_pin", full)
         with pytest.raises(ProvisionFailed, match="/home/known_hosts: No space left on device") as caught:
             server(cloud).create(silent)
     assert caught.value.detail == "made so far: ssh key k1, firewall f2, server s3"
@@ -489,8 +537,23 @@ def test_records_of_an_interrupted_provision_are_known_to_teardown(
     assert cloud.left() == []
 
 
-def test_a_name_that_leads_elsewhere_is_left_to_its_owner(cloud: MemoryCloud, cloudflare: FakeCloudflare) -> None:
+@pytest.mark.parametrize("domain", ["agents.example.com", "agents.example.net"])
+def test_a_name_that_cannot_lead_here_is_refused_before_anything_is_rented(
+    cloud: MemoryCloud, cloudflare: FakeCloudflare, home: Path, domain: str
+) -> None:
     cloudflare.add("A", "203.0.113.9")
+    with pytest.raises(AlError, match=r"leads elsewhere already \(A 203.0.113.9\)|no active zone"):
+        server(cloud, web=Web(domain=domain), dns_token=TOKEN).create(silent)
+    assert cloud.left() == []
+    assert list_environments() == ()
+    assert not (home / ".action-llama").exists()
+    assert cloudflare.shown() == {("A", "203.0.113.9")}
+
+
+def test_a_name_that_is_taken_meanwhile_is_left_to_its_owner(
+    cloud: MemoryCloud, cloudflare: FakeCloudflare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dns, "refuse_taken", lambda *_args: cloudflare.add("A", "203.0.113.9"))
     with pytest.raises(ProvisionFailed, match="leads elsewhere already") as caught:
         server(cloud, web=DOMAIN, dns_token=TOKEN).create(silent)
     assert "made so far: ssh key k1, firewall f2, server s3" in (caught.value.detail or "")
