@@ -27,7 +27,7 @@ import time
 import uuid
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import structlog
 
@@ -128,14 +128,28 @@ class JournalSink:
             os.close(file)
 
 
-def configure(component: str, *, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> None:
+class Sink(Protocol):
+    """What takes entries."""
+
+    def send(self, fields: dict[str, str], /) -> None:
+        """Take one."""
+
+
+def configure(
+    component: str,
+    *,
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
+    sink: Sink | None = None,
+) -> None:
     """Set up structlog and the standard library's logging (Sanic, docker) for this process.
 
-    `component` is "daemon" or "launcher". Entries go to journald when systemd connected this process's standard error
-    to it, else as lines to `stream` (default: standard error).
+    `component` is "daemon" or "launcher". Entries go to `sink`, if there is one; to journald when systemd connected
+    this process's standard error to it; else as lines to `stream` (default: standard error).
     """
     output = stream or sys.stderr
-    sink = JournalSink() if stream is None and journal_is_behind(output, environ) else None
+    if sink is None and stream is None and journal_is_behind(output, environ):
+        sink = JournalSink()
 
     def emit(level: str, event: MutableMapping[str, Any]) -> None:
         if sink:

@@ -67,12 +67,17 @@ def user_data(boot: FirstBoot) -> str:
             "authorized_key": boot.authorized_key,
             "host_key_private": boot.host_key.private,
             "host_key_public": boot.host_key.public,
-            "authorities": list(boot.authorities),
+            "ca_certs": _ca_certs(boot.authorities),
             "files": files,
             "bootstrap": ["sh", BOOTSTRAP_PATH, "--digest", digest(boot.bootstrap), *web_arguments(boot.web)],
             "final_message": FINAL_MESSAGE + "\n",
         },
     )
+
+
+def _ca_certs(authorities: tuple[str, ...]) -> dict[str, object]:
+    """cloud-init's schema wants neither an empty list nor an empty section."""
+    return {"remove_defaults": False, **({"trusted": list(authorities)} if authorities else {})}
 
 
 def meta_data(boot: FirstBoot, *, instance: str) -> str:

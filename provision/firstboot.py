@@ -23,7 +23,7 @@ _WAIT = b"""\
 {
   tail -n +1 -F /var/log/cloud-init-output.log 2>/dev/null &
   cloud-init status --wait >/dev/null 2>&1
-  sleep 1
+  sleep 0.2
   kill $!
   cloud-init status --long
 } </dev/null
@@ -101,16 +101,21 @@ def _try(environment: Environment, passphrase: Passphrase | None) -> Connection 
 
 def _cloud_init(connection: Connection, progress: Progress, limits: Patience) -> str:
     """Waits for its end; the last lines of its log and what it says about itself."""
-    progress(Event(step="cloud-init", text="waiting for cloud-init and the bootstrap"))
-    with timed(progress, "cloud-init", "cloud-init has ended"):
+    progress(Event(step="cloud-init", text="first boot"))
+    with timed(progress, "cloud-init", "the first boot is over"):
         outcome = run_script(
             connection,
             bootstrap.argv(user=connection.user),
             _WAIT,
-            on_line=lambda line: progress(Event(step="cloud-init", text=line, detail=True)),
+            on_line=lambda line: _show(line, progress),
             timeout=limits.boot,
         )
     return outcome.tail
+
+
+def _show(line: str, progress: Progress) -> None:
+    if not line.startswith("ci-info:"):  # tables of addresses and keys
+        progress(Event(step="cloud-init", text=line.removeprefix("bootstrap: "), detail=True))
 
 
 def _again(connection: Connection, environment: Environment, said: str, progress: Progress) -> None:

@@ -18,6 +18,7 @@ from alvps.provision import bootstrap, firstboot, record, rented_plan, rented_te
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import Cloud, Order, Server, SshKey
 from alvps.provision.cloudinit import FirstBoot, user_data
+from alvps.provision.lock import claimed
 from alvps.provision.order import Choice, check
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
 from alvps.provision.record import Record
@@ -46,9 +47,9 @@ class _Asked:
 class RentedServer:
     """One server.
 
-    wanted: None to go on with everything that was asked for before. key_path: the user's own private key instead of a pair made
-    for this environment. web: what the world shall see. dns_token: Cloudflare's, for the records of web.domain.
-    passphrase: asked for that of a locked key file.
+    wanted: None to go on with everything that was asked for before. key_path: the user's own private key instead of a
+    pair made for this environment. web: what the world shall see. dns_token: Cloudflare's, for the records of
+    web.domain. passphrase: asked for that of a locked key file.
     """
 
     name: str
@@ -65,7 +66,11 @@ class RentedServer:
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)  # also refuses a bad name before anything else
+        with claimed(self.name):  # also refuses a bad name before anything else
+            return self._create(progress)
+
+    def _create(self, progress: Progress) -> Environment:
+        earlier = record.load(self.name)
         if self.name in list_environments():
             return self._written(earlier)
         try:
@@ -73,7 +78,7 @@ class RentedServer:
                 environment = self._go_on(earlier, progress)
         except AlError as error:
             if there := self._so_far():
-                error.message = f"{error.message}; {there}"
+                error.detail = f"{error.detail}\n{there}" if error.detail else there
                 error.hint = f"{error.hint}; {_GO_ON}" if error.hint else _GO_ON
             raise
         except KeyboardInterrupt:
@@ -83,7 +88,8 @@ class RentedServer:
         return environment
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
-        return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
+        with claimed(self.name):
+            return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
     def _written(self, earlier: Record | None) -> Environment:
         """The environment, when only the last step of its making was cut off. Raises UsageError for any other."""

@@ -13,8 +13,8 @@ def user_key(path: Path, name: str) -> str:
     """The pair in this file, made when it is not there; its public line."""
     if not path.exists():
         pair = generate(f"al-{name}")
-        write_private(path, pair.private)
         write_private(path.with_name(path.name + ".pub"), pair.public)
+        write_private(path, pair.private)  # last: with it the pair counts as made
     return public_line(path, name)
 
 

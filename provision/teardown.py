@@ -53,7 +53,8 @@ def teardown(
     """
     known = find(environment) if isinstance(environment, str) else environment
     if forget:
-        left = f"everything on {where(known)}: it was not contacted"
+        billed = "; it is billed until it is deleted there" if known.provider in clouds() else ""
+        left = f"everything on {where(known)}: it was not contacted{billed}"
         return Report(removed=record.forget(known.name), left=(left,))
     if known.provider == "local":
         provider = open_provider("local", name=known.name)

@@ -20,14 +20,16 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("doctor", "check the project, this machine and the host, and say what to do"),
     },
     "Host": {
+        "setup": Entry("setup", "make a host for this project, and bind it to that: al setup cloud"),
         "provision": Entry("provision", "turn a server into a host: local, existing, hetzner, vultr"),
+        "env": Entry("env", "list hosts, show and check one, bind this project to one"),
         "teardown": Entry("teardown", "remove what `al provision` made"),
         "push": Entry("push", "make this project live on the host"),
         "verify": Entry("verify", "check that a host is as it is claimed to be"),
         "rollback": Entry("releases", "go back to an earlier release", "rollback"),
         "releases": Entry("releases", "list the releases on the host", "releases"),
-        "stop": Entry("power", "stop the daemon and its launcher; runs go on", "stop"),
-        "start": Entry("power", "start them again", "start"),
+        "stop": Entry("power", "stop the host's daemon, or the project on this machine", "stop"),
+        "start": Entry("power", "start the host's daemon, or run the project on this machine", "start"),
         "backup": Entry("backup", "fetch a copy of the host's history"),
     },
     "Agents": {

@@ -15,6 +15,7 @@ from alvps.cli.options import environment_option, json_option, project_option
 if TYPE_CHECKING:
     import socket
 
+    from alvps.local.here import Here
     from alvps.project.environment import Web
     from alvps.ssh import Connection
 
@@ -37,15 +38,21 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
 
     The address that it prints is good for one login within a minute. Where the host shows its dashboard under a domain,
     that is all. Else nothing of it is open to the network: it is reached through SSH for as long as this command runs
-    (until Ctrl-C); a cut connection is made anew.
+    (until Ctrl-C); a cut connection is made anew. Where `al start` runs the project on this machine, there is nothing
+    to reach, and the command ends at once.
     """
     from alvps.cli.host import connect_to, control
+    from alvps.cli.place import meant
     from alvps.cli.terminal import style
-    from alvps.project.environments import resolve
+    from alvps.local.here import Here
     from alvps.push.session import HostSession
     from alvps.ssh.forward import forward
 
-    environment = resolve(project, env_name)
+    place = meant(project, env_name)
+    if isinstance(place, Here):
+        _here(place, no_browser=no_browser, as_json=as_json)
+        return
+    environment = place
     connection = connect_to(environment)
     try:
         with HostSession(connection) as session:
@@ -79,6 +86,19 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
 def public_site(web: Web) -> str | None:
     """Where the world finds the dashboard, if it does."""
     return f"https://{web.domain}/" if web.domain and web.dashboard else None
+
+
+def _here(place: Here, *, no_browser: bool, as_json: bool) -> None:
+    """The dashboard of `al start` on this machine."""
+    from alvps.cli.host import control
+    from alvps.cli.place import open_session
+
+    with open_session(place) as session:
+        ticket = control(session, "POST", "/tickets")["ticket"]
+    address = f"http://127.0.0.1:{place.facts()['dashboard']}/#{ticket}"
+    click.echo(json.dumps({"address": address}) if as_json else f"{place.name}: {address}")
+    if not no_browser:
+        _open(address)
 
 
 def _try(connection: Connection) -> None:

@@ -17,13 +17,13 @@ def _command(verb: str, done: str, explanation: str) -> click.Command:
     @environment_option
     @json_option
     def command(agent: str | None, project: Path, env_name: str | None, as_json: bool) -> None:
-        from alvps.cli.host import control, open_session
-        from alvps.project.environments import resolve
+        from alvps.cli.host import control
+        from alvps.cli.place import meant, open_session
 
-        environment = resolve(project, env_name)
-        with open_session(environment) as session:
+        place = meant(project, env_name)
+        with open_session(place) as session:
             answer = control(session, "POST", f"/agents/{agent}/{verb}" if agent else f"/{verb}")
-        click.echo(json.dumps(answer) if as_json else f"{done} {agent or 'all agents'} on {environment.name}")
+        click.echo(json.dumps(answer) if as_json else f"{done} {agent or 'all agents'} on {place.name}")
 
     return command
 

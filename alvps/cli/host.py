@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from alvps.errors import AlError, UsageError
 
 if TYPE_CHECKING:
+    from alvps.cli.place import Session
     from alvps.project.environment import Environment
     from alvps.push.session import HostSession
     from alvps.ssh import Connection
@@ -45,7 +46,7 @@ def open_session(environment: Environment) -> Iterator[HostSession]:
         yield session
 
 
-def control(session: HostSession, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+def control(session: Session, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """One request to the daemon's control API; its JSON. Raises UsageError for what cannot be meant, or AlError."""
     status, answer = session.control(method, path, body)
     if status < 400:

@@ -21,11 +21,11 @@ def command(target: str, project: Path, env_name: str | None, as_json: bool) -> 
 
     A running one gets SIGTERM, and SIGKILL after ten seconds.
     """
-    from alvps.cli.host import control, open_session
-    from alvps.project.environments import resolve
+    from alvps.cli.host import control
+    from alvps.cli.place import meant, open_session
 
-    environment = resolve(project, env_name)
-    with open_session(environment) as session:
+    place = meant(project, env_name)
+    with open_session(place) as session:
         status = control(session, "GET", "/status")
         if target in {agent["name"] for agent in status["agents"]}:
             answer = control(session, "POST", f"/agents/{target}/kill")

@@ -18,12 +18,12 @@ def command(project: Path, env_name: str | None, as_json: bool) -> None:
     """List the locks that runs hold, since when and until when. `al kill RUN` frees the lock of a run."""
     from datetime import datetime, timezone
 
-    from alvps.cli.host import control, open_session
+    from alvps.cli.host import control
+    from alvps.cli.place import meant, open_session
     from alvps.cli.terminal import ago, table
-    from alvps.project.environments import resolve
 
-    environment = resolve(project, env_name)
-    with open_session(environment) as session:
+    place = meant(project, env_name)
+    with open_session(place) as session:
         locks = control(session, "GET", "/locks")["locks"]
     if as_json:
         click.echo(json.dumps(locks))
@@ -35,4 +35,4 @@ def command(project: Path, env_name: str | None, as_json: bool) -> None:
         ]
         click.echo(table(("LOCK", "AGENT", "RUN", "HELD SINCE", "EXPIRES"), rows))
     else:
-        click.echo(f"no run on {environment.name} holds a lock")
+        click.echo(f"no run on {place.name} holds a lock")

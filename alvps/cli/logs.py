@@ -41,21 +41,20 @@ def command(
 
     On the host the same lines are `journalctl AL_AGENT=…`, `AL_RUN=…` or `AL_COMPONENT=agent|daemon|launcher`.
     """
-    from alvps.cli.host import connect_to
+    from alvps.cli.place import entries, meant
     from alvps.cli.terminal import has_color, style
-    from alvps.logs import Query, render, stream
-    from alvps.project.environments import resolve
+    from alvps.logs import Query, render
 
     if lines is None and not since and not run_id:
         lines = 50
     query = Query(agent=agent, run=run_id, follow=follow, lines=lines, since=since)
-    environment = resolve(project, env_name)
+    place = meant(project, env_name, past=True)
 
     def lost(reason: str) -> None:
         click.echo(style(f"connection lost ({reason}), resuming", "yellow"), err=True)
 
     color = has_color(sys.stdout)
-    for entry in stream(lambda: connect_to(environment), query, on_lost=lost):
+    for entry in entries(place, query, on_lost=lost):
         sys.stdout.write((json.dumps(entry.as_dict()) if as_json else render(entry, color=color)) + "\n")
         if follow:
             sys.stdout.flush()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -23,14 +24,24 @@ def project_option(function: F) -> F:
 
 
 def environment_option(function: F) -> F:
-    """-E/--env: which host."""
-    return click.option(
+    """-E/--env: which host. -c/--cloud: a host, whichever is meant, and not this machine. Both make `env_name`."""
+
+    @wraps(function)
+    def command(*args: Any, env_name: str | None, cloud: bool, **others: Any) -> Any:
+        from alvps.project.environments import ON_A_HOST
+
+        return function(*args, env_name=env_name or (ON_A_HOST if cloud else None), **others)
+
+    named = click.option(
         "-E",
         "--env",
         "env_name",
         metavar="NAME",
-        help="The environment to talk to (default: $AL_ENV, the project's .env.toml, or the only one there is).",
-    )(function)
+        help="The environment to talk to (default: $AL_ENV, the project's .env.toml or [cloud], or the only one there"
+        " is).",
+    )
+    cloud = click.option("-c", "--cloud", is_flag=True, help="The project's host, and not this machine.")
+    return cast("F", named(cloud(command)))
 
 
 def json_option(function: F) -> F:

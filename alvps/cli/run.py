@@ -13,8 +13,8 @@ from alvps.cli.options import environment_option, json_option, project_option
 from alvps.errors import AlError
 
 if TYPE_CHECKING:
+    from alvps.cli.place import Place
     from alvps.logs import Entry
-    from alvps.project.environment import Environment
 
 FAILED = 1
 SUCCEEDED = ("completed", "rerun")
@@ -32,18 +32,18 @@ def command(*, agent: str, prompt: str | None, follow: bool, project: Path, env_
 
     Prints the run's id as soon as the run is safely recorded on the host.
     """
-    from alvps.cli.host import control, open_session
-    from alvps.project.environments import resolve
+    from alvps.cli.host import control
+    from alvps.cli.place import meant, open_session
 
-    environment = resolve(project, env_name)
-    with open_session(environment) as session:
+    place = meant(project, env_name)
+    with open_session(place) as session:
         run = control(session, "POST", "/runs", {"agent": agent} | ({"prompt": prompt} if prompt else {}))["run"]
     if not follow:
         click.echo(json.dumps({"run": run}) if as_json else f"started {run} (al logs -f --run {run})")
         return 0
     if not as_json:
         click.echo(f"started {run}", err=True)
-    end = _follow(environment, run, as_json=as_json)
+    end = _follow(place, run, as_json=as_json)
     state = end.fields["state"]
     if as_json:
         code = end.fields.get("exit_code")
@@ -55,18 +55,18 @@ def command(*, agent: str, prompt: str | None, follow: bool, project: Path, env_
     return 0
 
 
-def _follow(environment: Environment, run: str, *, as_json: bool) -> Entry:
+def _follow(place: Place, run: str, *, as_json: bool) -> Entry:
     """Print the run's log until the daemon's line that says how it ended, and return that line.
 
     The journal keeps the order in which it was written to, and Docker hands over a container's last line before it
     reports the exit: so when the daemon's line comes, everything that the run printed has come.
     """
-    from alvps.cli.host import connect_to
+    from alvps.cli.place import entries
     from alvps.cli.terminal import has_color
-    from alvps.logs import Query, render, stream
+    from alvps.logs import Query, render
 
     color = has_color(sys.stdout)
-    for entry in stream(lambda: connect_to(environment), Query(run=run, follow=True), on_lost=_lost):
+    for entry in entries(place, Query(run=run, follow=True), on_lost=_lost):
         if not as_json:
             click.echo(render(entry, color=color))
         if entry.component == "daemon" and entry.text.startswith("run finished"):

@@ -17,16 +17,16 @@ from alvps.cli.options import environment_option, json_option, project_option
 @json_option
 def command(project: Path, env_name: str | None, as_json: bool) -> None:
     """Show the agents, when each runs next, what is running, and how the last runs ended."""
-    from alvps.cli.host import control, open_session
-    from alvps.project.environments import resolve
+    from alvps.cli.host import control
+    from alvps.cli.place import meant, open_session
 
-    environment = resolve(project, env_name)
-    with open_session(environment) as session:
+    place = meant(project, env_name)
+    with open_session(place) as session:
         status = control(session, "GET", "/status")
     if as_json:
         click.echo(json.dumps(status))
     else:
-        click.echo(render(status, environment.name))
+        click.echo(render(status, place.name))
 
 
 def _waits(agent: dict[str, Any]) -> bool:

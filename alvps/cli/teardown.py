@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from alvps.cli.options import json_option, yes_option
+from alvps.cli.options import json_option, project_option, yes_option
 
 if TYPE_CHECKING:
     from alvps.project.environment import Environment
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 @click.option("--purge", is_flag=True, help="On a server that stays: history, credentials and accounts too.")
 @click.option("--forget", is_flag=True, help="Contact nothing; only remove the files here (for a server that is gone).")
 @yes_option
+@project_option
 @json_option
-def command(name: str, purge: bool, forget: bool, yes: bool, as_json: bool) -> None:
-    """Remove the environment NAME and what `al provision` made for it. Says what it left."""
+def command(*, name: str, purge: bool, forget: bool, yes: bool, project: Path, as_json: bool) -> None:
+    """Remove the environment NAME and what `al provision` made for it. Says what it left.
+
+    `al teardown cloud` removes the one that this project is bound to, and has the project mean none.
+    """
+    from alvps.cli import cloud
     from alvps.cli.host import ask_passphrase
     from alvps.cli.progress import Progress
-    from alvps.provision.teardown import find, teardown
+    from alvps.provision.teardown import teardown
 
-    environment = find(name)
+    environment = cloud.find(name, project)
     if not yes:
         click.confirm(f"{_question(environment, forget=forget)} Runs that are going on end.", abort=True, err=True)
     with Progress() as progress:
@@ -38,6 +44,8 @@ def command(name: str, purge: bool, forget: bool, yes: bool, as_json: bool) -> N
             passphrase=ask_passphrase if sys.stdin.isatty() else None,
             progress=progress.provision,
         )
+    removed, left = cloud.let_go(project, environment)
+    report = replace(report, removed=(*report.removed, *removed), left=(*report.left, *left))
     if as_json:
         click.echo(json.dumps(asdict(report)))
         return

@@ -172,12 +172,12 @@ def _ask(
     project: Path, env_name: str | None, method: str, path: str, body: dict[str, Any] | None = None
 ) -> tuple[Any, str]:
     """One request to the daemon; its answer and the environment's name."""
-    from alvps.cli.host import control, open_session
-    from alvps.project.environments import resolve
+    from alvps.cli.host import control
+    from alvps.cli.place import meant, open_session
 
-    environment = resolve(project, env_name)
-    with open_session(environment) as session:
-        return control(session, method, path, body), environment.name
+    place = meant(project, env_name)
+    with open_session(place) as session:
+        return control(session, method, path, body), place.name
 
 
 def _part(text: str) -> str:

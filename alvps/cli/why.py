@@ -19,13 +19,13 @@ from alvps.cli.options import environment_option, json_option, project_option
 @json_option
 def command(agent: str, lines: int, project: Path, env_name: str | None, as_json: bool) -> None:
     """Say why AGENT ran, did not run, or waits: its last ticks, webhook deliveries and runs, the newest first."""
-    from alvps.cli.host import control, open_session
-    from alvps.project.environments import resolve
+    from alvps.cli.host import control
+    from alvps.cli.place import meant, open_session
 
-    environment = resolve(project, env_name)
-    with open_session(environment) as session:
+    place = meant(project, env_name)
+    with open_session(place) as session:
         found = control(session, "GET", f"/agents/{agent}/why?limit={lines}")
-    click.echo(json.dumps(found) if as_json else render(found, environment.name))
+    click.echo(json.dumps(found) if as_json else render(found, place.name))
 
 
 def render(found: dict[str, Any], environment: str) -> str:

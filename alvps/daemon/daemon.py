@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Any
 
 from alvps.daemon import secrets
@@ -51,7 +52,8 @@ class Daemon:
         """
         started_ms = int(self._clock() * 1000)
         # The release first: without one there is nothing to do, and nothing should be made on the disk.
-        release = await asyncio.to_thread(load_current, self._options.root)
+        load = partial(load_current, self._options.root, self._options.credentials)
+        release = await asyncio.to_thread(load)
         store = await asyncio.to_thread(Store, self._options.database)
         async with AsyncExitStack() as at_the_end:  # what was begun last ends first
             at_the_end.push_async_callback(asyncio.to_thread, store.close)
@@ -66,7 +68,7 @@ class Daemon:
             await engine.restore()
             await install(engine, ticker, release)
             status = Status(engine, ticker, started_ms)
-            reload = Reload(self._options.root, engine, ticker, launcher, self._tell_reload)
+            reload = Reload(load, engine, ticker, launcher, self._tell_reload)
             operator = Operator(engine, link, status, reload, asked or (lambda _: stop.set()))
             await at_the_end.enter_async_context(self._doors(self._options, operator))
             at_the_end.callback(engine.waiters.close)  # who waits for a run is told how it stands

@@ -29,6 +29,7 @@ from alvps.gateway.serve import Servers
 from alvps.gateway.sessions import Sessions
 from alvps.gateway.sockets import handed_over, tcp_listener, unix_listener
 from alvps.gateway.webhooks import add_webhooks
+from alvps.logs.file import LogFile
 from alvps.notify import Notifier
 
 STOP_WITHIN = 5.0  # seconds; everything that was promised is in the store, so there is nothing to wait longer for
@@ -39,7 +40,7 @@ log = journal.get_logger()
 def main(arguments: Sequence[str]) -> int:
     """Run until SIGTERM or SIGINT. The exit code: 0, or that of the error that kept the daemon from its work."""
     options = parse(arguments)
-    journal.configure("daemon")
+    journal.configure("daemon", sink=LogFile(options.log) if options.log else None)
     notifier = Notifier()
     try:
         return asyncio.run(_run(Daemon(options, notifier, doors), notifier))

@@ -19,6 +19,9 @@ class Options:
     launcher: Path
     listen: tuple[str, int]
     dashboard: tuple[str, int] | None = None
+    gateway: Path | None = None
+    credentials: Path | None = None
+    log: Path | None = None
     web: Path | None = None
 
     @property
@@ -34,7 +37,7 @@ class Options:
     @property
     def runs(self) -> Path:
         """The containers' API, for a daemon that was started by hand; systemd hands another one over."""
-        return self.run / "runs.sock"
+        return self.gateway / "gateway.sock" if self.gateway else self.run / "runs.sock"
 
     @property
     def sessions(self) -> Path:
@@ -73,6 +76,11 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         default=Path("/etc/action-llama/web.conf"),
         help="the file that says under which domain a proxy on this machine shows the dashboard",
     )
+    parser.add_argument(
+        "--gateway", type=Path, help="a folder for the containers' API alone, mounted into each of them"
+    )
+    parser.add_argument("--credentials", type=Path, help="the folder with the secrets of webhook sources")
+    parser.add_argument("--log", type=Path, help="a file for the log, where there is no journal")
     found = parser.parse_args(arguments)
     return Options(
         root=found.root,
@@ -81,6 +89,9 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> 
         launcher=found.launcher,
         listen=found.listen,
         dashboard=found.dashboard,
+        gateway=found.gateway,
+        credentials=found.credentials,
+        log=found.log,
         web=found.web,
     )
 

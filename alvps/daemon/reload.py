@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 from alvps.daemon.engine import Engine
 from alvps.daemon.launcher import Launcher, LauncherGone, Refused
 from alvps.daemon.orders import NotNow
-from alvps.daemon.release import Release, load_current
+from alvps.daemon.release import Release
 from alvps.daemon.ticker import Ticker
 from alvps.daemon.timetable import Timetable
 from alvps.errors import AlError
@@ -51,9 +50,14 @@ class Reload:
     """The order to go over to the release that `current` points to now."""
 
     def __init__(
-        self, root: Path, engine: Engine, ticker: Ticker, launcher: Launcher, notify: Callable[[bool], None]
+        self,
+        load: Callable[[], Release],
+        engine: Engine,
+        ticker: Ticker,
+        launcher: Launcher,
+        notify: Callable[[bool], None],
     ) -> None:
-        self._root = root
+        self._load = load
         self._engine = engine
         self._ticker = ticker
         self._launcher = launcher
@@ -72,7 +76,7 @@ class Reload:
     async def _switch(self, wanted: str) -> None:
         before = self._engine.release.id
         try:
-            release = await asyncio.to_thread(load_current, self._root)
+            release = await asyncio.to_thread(self._load)
         except AlError as error:
             log.warning("release refused", release=wanted, reason=error.message)
             raise NotNow(

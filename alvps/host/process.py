@@ -59,7 +59,7 @@ def run(
     if not find(argv[0]):
         raise ProgramFailed(f"there is no program {argv[0]!r} on the host")
     child = subprocess.Popen(
-        [*_dies_with_us(), *argv],
+        [*dies_with_us(), *argv],
         stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if merge else subprocess.PIPE,
@@ -120,7 +120,7 @@ def find(program: str) -> str | None:
     return None
 
 
-def _dies_with_us() -> list[str]:
+def dies_with_us() -> list[str]:
     """A prefix that has the kernel end the child when we are killed: else a build goes on beside the next push."""
     setpriv = find("setpriv")
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

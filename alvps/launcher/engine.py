@@ -7,6 +7,7 @@ Every failure comes out as `Refused`: `docker-down` when the engine cannot be re
 from __future__ import annotations
 
 import json
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ SOCKET = "unix:///var/run/docker.sock"
 QUICK = 10.0  # seconds: a question, a small change
 SLOW = 40.0  # seconds: making or starting a container on a busy disk
 PING = 5.0
+FRAME = struct.Struct(">BxxxI")  # of a container's output: which stream, how many bytes
 _UNREACHABLE = ("connection refused", "unavailable", "deadline exceeded", "context canceled", "shutting down")
 
 _T = TypeVar("_T")
@@ -136,6 +138,12 @@ class Engine:
             client = self._new_client(self._version)  # its own: the connection lives as long as the stream
             return client.open_events({"since": f"{since:.9f}", "filters": json.dumps(filters)})
 
+    def output(self, container: str) -> Iterator[tuple[int, bytes]]:
+        """What a container prints from its beginning to its end, as (1 or 2, piece). For a thread of its own."""
+        with self._translated():
+            client = self._new_client(self._version)
+            yield from client.open_output(container)
+
     def _found(self, timeout: float, act: Callable[[Any], _T]) -> _T | None:
         try:
             return self._call(timeout, act)
@@ -204,6 +212,18 @@ def _client_class(docker: Any) -> Any:
             self._raise_for_status(response)
             response.raw._fp.fp.raw._sock.settimeout(None)  # noqa: SLF001 - the way docker-py itself gets at the socket
             return docker.types.CancellableStream(self._stream_helper(response, decode=True), response)
+
+        def open_output(self, container: str) -> Iterator[tuple[int, bytes]]:
+            """`APIClient.logs` as it goes, with the stream that each piece came from (API: "Stream format")."""
+            params = {"follow": 1, "stdout": 1, "stderr": 1, "tail": "all"}
+            url = self._url("/containers/{0}/logs", container)
+            response = self._get(url, params=params, stream=True, timeout=QUICK)
+            self._raise_for_status(response)
+            response.raw._fp.fp.raw._sock.settimeout(None)  # noqa: SLF001 - as above
+            with response:
+                while len(head := response.raw.read(FRAME.size)) == FRAME.size:
+                    kind, length = FRAME.unpack(head)
+                    yield kind, response.raw.read(length)
 
     return Client
 

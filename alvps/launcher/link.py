@@ -21,6 +21,7 @@ from alvps.launcher import names, runs
 from alvps.launcher.board import Board
 from alvps.launcher.engine import PING, QUICK, Engine
 from alvps.launcher.names import RunKey
+from alvps.launcher.output import Output
 from alvps.launcher.pool import Pool
 from alvps.launcher.refusal import Refused, docker_down
 from alvps.launcher.runs import Run
@@ -37,8 +38,16 @@ class Link:
     """The link to the engine. `up` says whether it stands; the board hears of every change and of every exit."""
 
     def __init__(
-        self, engine: Engine, pool: Pool, board: Board, installation: str, changed: Callable[[], None]
+        self,
+        engine: Engine,
+        pool: Pool,
+        board: Board,
+        installation: str,
+        changed: Callable[[], None],
+        *,
+        output: Output | None = None,
     ) -> None:
+        """`output`: where there is no journal, who copies what runs print."""
         self.abilities = Abilities()
         self.up = False
         self.reason = "not connected yet"
@@ -48,6 +57,7 @@ class Link:
         self._board = board
         self._installation = installation
         self._changed = changed
+        self._output = output
         self._doubt = asyncio.Event()
         self._held: dict[RunKey, list[Run]] = {}  # exits of runs whose start is still under way
         self._oom: set[str] = set()
@@ -74,6 +84,11 @@ class Link:
     def doubt(self) -> None:
         """A call has failed as if the engine were gone: look at once."""
         self._doubt.set()
+
+    def started(self, container: str) -> None:
+        """A run has been started."""
+        if self._output:
+            self._output.follow(container)
 
     def hold(self, key: RunKey) -> None:
         """A start begins: an exit of this run counts only if the start succeeds."""
@@ -170,6 +185,8 @@ class Link:
         if run is None or container in self._discarded:
             self._discarded.discard(container)
             return
+        if self._output:
+            await self._output.drained(container)  # the last line is there before the exit is told
         run = run.with_oom(container in self._oom)
         self._oom.discard(container)
         log.info(
@@ -190,6 +207,8 @@ class Link:
         self.up, self.reason, self.abilities = True, "", abilities
         self._oom.clear()
         self._discarded.clear()
+        for run in found:
+            self.started(run.container)
         log.info("engine up", runs=len(found), cannot_limit=",".join(abilities.missing()) or None)
         self._board.publish({"event": "docker", "up": True})
         self._board.publish({"event": "list", "runs": [run.wire() for run in found]})

@@ -30,7 +30,7 @@ class Settings:
     """Where things are. `log_driver` is "journald" wherever there is a journal.
 
     `gateway`: the folder with the socket that the daemon listens on for runs; it need not be there. `unsealing`: where
-    encrypted credentials are asked for.
+    encrypted credentials are asked for. `network`: of the runs; by default it is called as the project.
     """
 
     root: Path
@@ -38,6 +38,7 @@ class Settings:
     gateway: Path = GATEWAY
     unsealing: Path = LISTENER
     log_driver: str = "journald"
+    network: str | None = None
 
 
 class Preparer:
@@ -92,6 +93,7 @@ class Preparer:
             shared=self._shared(release, agent),
             abilities=abilities,
             log_driver=self._settings.log_driver,
+            network=self._settings.network,
         )
 
     def _gateway(self) -> Path | None:
@@ -165,5 +167,5 @@ class Preparer:
         project = order.project.name
         with self._network_lock:  # Docker allows two networks of one name, and then refuses to choose
             if project not in self._networks:
-                self._engine.ensure_network(spec.network(project, self._installation))
+                self._engine.ensure_network(spec.network(project, self._installation, self._settings.network))
                 self._networks.add(project)

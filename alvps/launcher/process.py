@@ -13,10 +13,14 @@ from pathlib import Path
 
 from alvps.journal import configure, get_logger
 from alvps.launcher.engine import SOCKET, Engine
+from alvps.launcher.filed import Filed
 from alvps.launcher.installation import identify
+from alvps.launcher.logbook import Journal
+from alvps.launcher.output import Output
 from alvps.launcher.preparing import GATEWAY, Preparer, Settings
 from alvps.launcher.server import Peers, Server, listen
 from alvps.launcher.service import Service
+from alvps.logs.file import LogFile
 from alvps.notify import Notifier, watchdog_interval
 
 BUSY = 75  # EX_TEMPFAIL: another launcher has the runtime folder
@@ -26,7 +30,7 @@ BROKEN = 78  # EX_CONFIG: the state folder cannot be used
 def main(arguments: Sequence[str]) -> int:
     """Run until SIGTERM or SIGINT; the exit code."""
     options = _parse(arguments)
-    configure("launcher")
+    configure("launcher", sink=LogFile(options.log) if options.log else None)
     log = get_logger()
     try:
         options.run.mkdir(parents=True, exist_ok=True)
@@ -51,7 +55,13 @@ async def _serve(options: argparse.Namespace, installation: str) -> None:
         loop.add_signal_handler(number, stop.set)
     notifier = Notifier()
     engine = Engine(options.docker)
-    settings = Settings(root=options.root, state=options.state, gateway=options.gateway, log_driver=options.log_driver)
+    settings = Settings(
+        root=options.root,
+        state=options.state,
+        gateway=options.gateway,
+        log_driver=options.log_driver,
+        network=options.network,
+    )
     preparer = Preparer(settings, installation, engine)
 
     def changed() -> None:
@@ -61,8 +71,9 @@ async def _serve(options: argparse.Namespace, installation: str) -> None:
             else f"Docker is down: {service.link.reason}"
         )
 
-    service = Service(engine, preparer, installation, changed)
-    server = Server(service, Peers(options.peer_user))
+    output = Output(engine, options.log) if options.log else None
+    service = Service(engine, preparer, installation, changed, output=output)
+    server = Server(service, Peers(options.peer_user), Filed(options.log) if options.log else Journal())
     path = options.socket or options.run / "launcher.sock"
     serving = await server.serve(listen(path, options.peer_user))
     linking = asyncio.create_task(service.link.run())
@@ -104,4 +115,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--peer-user", default="action-llama", help="who may connect, beside root")
     parser.add_argument("--docker", default=SOCKET, help="the engine's address")
     parser.add_argument("--log-driver", default="journald", help="where the runs' output goes")
+    parser.add_argument("--network", help="the name of the runs' network (default: al-<project>)")
+    parser.add_argument("--log", type=Path, help="a file for all of the log, where there is no journal")
     return parser.parse_args(arguments)

@@ -15,6 +15,7 @@ from alvps import frames
 from alvps.frames import Message
 from alvps.journal import get_logger
 from alvps.launcher import request as requests
+from alvps.launcher.filed import Filed
 from alvps.launcher.logbook import Journal
 from alvps.launcher.refusal import Refused
 from alvps.launcher.request import Ready, Remove, Request, Start, Stop, Watch
@@ -64,10 +65,10 @@ def listen(path: Path, peer_user: str) -> socket.socket:
 class Server:
     """Serves one listening socket."""
 
-    def __init__(self, service: Service, peers: Peers) -> None:
+    def __init__(self, service: Service, peers: Peers, journal: Journal | Filed) -> None:
         self._service = service
         self._peers = peers
-        self._journal = Journal()
+        self._journal = journal
         self._log = get_logger()
         self._connections: set[asyncio.Task[None]] = set()
         self._answering: set[asyncio.Task[None]] = set()

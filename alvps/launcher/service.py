@@ -14,6 +14,7 @@ from alvps.launcher.board import Board
 from alvps.launcher.engine import QUICK, SLOW, Engine
 from alvps.launcher.link import LIST_LIMIT, Link
 from alvps.launcher.locks import RunLocks
+from alvps.launcher.output import Output
 from alvps.launcher.pool import Pool
 from alvps.launcher.preparing import Preparer
 from alvps.launcher.refusal import Refused, docker_down
@@ -28,14 +29,22 @@ _T = TypeVar("_T")
 class Service:
     """The verbs."""
 
-    def __init__(self, engine: Engine, preparer: Preparer, installation: str, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        preparer: Preparer,
+        installation: str,
+        changed: Callable[[], None],
+        *,
+        output: Output | None = None,
+    ) -> None:
         self._engine = engine
         self._preparer = preparer
         self._locks = RunLocks()
         self._log = get_logger()
         self.pool = Pool()
         self.board = Board()
-        self.link = Link(engine, self.pool, self.board, installation, changed)
+        self.link = Link(engine, self.pool, self.board, installation, changed, output=output)
 
     async def start(self, request: Start) -> Message:
         """Start a run, or find it started."""
@@ -47,6 +56,7 @@ class Service:
                 started = await self._docker(START_LIMIT, call)
             finally:
                 self.link.release(request.key, started=started is not None)
+        self.link.started(started.container)
         key = request.key
         self._log.info("run started", agent=request.agent, run=key.run, attempt=key.attempt, trigger=request.trigger)
         return {"container": started.container, "state": started.state}

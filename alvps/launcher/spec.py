@@ -71,6 +71,7 @@ class Order:
     shared: Path | None = None  # the project's shared folder, if the agent has a place for it
     abilities: Abilities = field(default_factory=Abilities)
     log_driver: str = "journald"
+    network: str | None = None  # None: the project's
 
     @property
     def name(self) -> str:
@@ -116,7 +117,7 @@ def container(order: Order) -> dict[str, Any]:
 
 def _host_config(order: Order) -> dict[str, Any]:
     return {
-        "NetworkMode": names.network_name(order.project.name),
+        "NetworkMode": order.network or names.network_name(order.project.name),
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "CapAdd": [],
@@ -194,14 +195,16 @@ def _log_config(driver: str) -> dict[str, Any]:
     return {"Type": driver, "Config": {"max-size": "10m", "max-file": "2"} if driver == "json-file" else {}}
 
 
-def network(project: str, installation: str) -> dict[str, Any]:
+def network(project: str, installation: str, name: str | None = None) -> dict[str, Any]:
     """The body of `POST /networks/create` for the project's bridge: runs reach the outside, but not each other.
+
+    `name`: for an engine on which several installations may have a project of that name.
 
     The outside is whatever the host forwards, a cloud's metadata service at 169.254.169.254 included: to keep runs from
     that, the host's firewall is needed, which is not Docker's and not the launcher's.
     """
     return {
-        "Name": names.network_name(project),
+        "Name": name or names.network_name(project),
         "Driver": "bridge",
         "CheckDuplicate": True,
         "Internal": False,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alvps.project.fields import UNSUPPORTED
 from alvps.project.report import At
-from alvps.project.schema import Values, boolean, choice, integer, items, table, text
+from alvps.project.schema import Check, Values, boolean, choice, integer, items, table, text
 
 PROVIDERS = ("existing", "local", "hetzner", "vultr")
 # RFC 1123, without the dot at the end.
@@ -20,31 +20,29 @@ _HOST = "a host name or an address"
 _ID = text(pattern=r"[A-Za-z0-9][A-Za-z0-9-]*", allowed="an id", longest=64)
 _NUMBER = integer(1, 2**63 - 1)
 _DOMAIN = text(pattern=DOMAIN, allowed="a domain in lower case, as in agents.example.com", longest=253)
-_SERVER = table(
-    {
-        # No leading hyphen anywhere: these become words of command lines.
-        "host": text(pattern=r"[A-Za-z0-9_.:\[\]%][A-Za-z0-9_.:\[\]%-]*", allowed=_HOST, longest=255),
-        "user": text(pattern=r"[A-Za-z0-9_.][A-Za-z0-9_.@\\+-]*", allowed="a user's name", longest=64),
-        "port": integer(1, 65535),
-        "keyPath": _PATH,
-        "knownHosts": _PATH,
-        # A key of the Node system; the units know one place.
-        "basePath": choice("/opt/action-llama"),
-        "provider": choice(*PROVIDERS),
-        # Where the Node system keeps what it made. Read, and written as the tables below.
-        "hetznerServerId": _NUMBER,
-        "hetznerLocation": _ID,
-        "vultrInstanceId": _ID,
-        "vultrRegion": _ID,
-        "cloudflareZoneId": _ID,
-        "cloudflareDnsRecordId": _ID,
-        "cloudflareHostname": _DOMAIN,
-        "expose": boolean,
-    }
-)  # fmt: skip
+SERVER: dict[str, Check] = {
+    # No leading hyphen anywhere: these become words of command lines.
+    "host": text(pattern=r"[A-Za-z0-9_.:\[\]%][A-Za-z0-9_.:\[\]%-]*", allowed=_HOST, longest=255),
+    "user": text(pattern=r"[A-Za-z0-9_.][A-Za-z0-9_.@\\+-]*", allowed="a user's name", longest=64),
+    "port": integer(1, 65535),
+    "keyPath": _PATH,
+    "knownHosts": _PATH,
+    # A key of the Node system; the units know one place.
+    "basePath": choice("/opt/action-llama"),
+    "provider": choice(*PROVIDERS),
+    # Where the Node system keeps what it made. Read, and written as the tables below.
+    "hetznerServerId": _NUMBER,
+    "hetznerLocation": _ID,
+    "vultrInstanceId": _ID,
+    "vultrRegion": _ID,
+    "cloudflareZoneId": _ID,
+    "cloudflareDnsRecordId": _ID,
+    "cloudflareHostname": _DOMAIN,
+    "expose": boolean,
+}
 _ENVIRONMENT = table(
     {
-        "server": _SERVER,
+        "server": table(SERVER),
         "local": table({"container": text(pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", allowed="a container's name")}),
         "rented": table(dict.fromkeys(("server", "sshKey", "firewall", "region", "instance"), _ID)),
         "web": table({"domain": _DOMAIN, "dashboard": boolean, "expose": boolean}),

@@ -26,7 +26,7 @@ def load(folder: Path, *, environ: Mapping[str, str] = os.environ, name: str | N
     Raises ProjectInvalid with all problems of all files, UsageError when the folder is no project at all.
     """
     root = Path(folder)
-    _check_folder(root)
+    check_folder(root)
     report = Report()
     settings = read_settings(root, report)
     chosen = name or project_name(root, settings, report)
@@ -51,7 +51,8 @@ def load(folder: Path, *, environ: Mapping[str, str] = os.environ, name: str | N
     )
 
 
-def _check_folder(root: Path) -> None:
+def check_folder(root: Path) -> None:
+    """Raises UsageError when the folder is no project's."""
     if not root.is_dir():
         raise UsageError(f"there is no folder {plain(str(root))}")
     has_agents = os.path.lexists(root / FOLDER)

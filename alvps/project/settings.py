@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alvps.project import fields, limits, models, names, services, webhooks
+from alvps.project import cloud, fields, limits, models, names, services, webhooks
+from alvps.project.environment import Environment
 from alvps.project.layers import CONFIG, LOCAL, Layers, read_layers
 from alvps.project.model import DEFAULT_TIMEOUT, Catchup, DayBudget, Model, RunBudget, RunLimits, WebhookSource
 from alvps.project.report import At, Report, shown
@@ -67,9 +68,9 @@ _KEYS: dict[str, Check] = {
     "webhooks": webhooks.sources,
     "gateway": services.GATEWAY,
     "telemetry": services.TELEMETRY,
+    cloud.CLOUD: cloud.check,
 }
 _ELSEWHERE = {
-    "cloud": fields.UNSUPPORTED,
     **dict.fromkeys(
         ("agents", "preflight", "hooks", "runtime", "credentials", "schedule", "params", "harness"),
         "does not belong here; allowed: in the settings of an agent, agents/<name>/",
@@ -107,6 +108,7 @@ class Settings:
 
     name: str | None = None  # None: the folder's name
     environment: str | None = None
+    cloud: Environment | None = None
     timezone: str = "UTC"
     scale: int | None = None
     agent_scale: int = 1
@@ -139,6 +141,7 @@ def read_settings(root: Path, report: Report) -> Settings:
     return Settings(
         name=values.get("projectName") or values.get("name"),
         environment=values.get("environment"),
+        cloud=cloud.environment(root, layers),
         timezone=values.get("timezone", "UTC"),
         scale=values.get("scale"),
         agent_scale=values.get("defaultAgentScale", 1),

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 _BOOTSTRAP = PACKAGE / "data" / "cloud-init" / "bootstrap.sh"
 
 # Rooms that only the laptop uses: a change in them must not restart anybody's daemon.
-_LAPTOP_ONLY = ("cli", "doctor", "push", "provision", "ssh", "verify")
+_LAPTOP_ONLY = ("cli", "doctor", "local", "push", "provision", "ssh", "verify")
 _DATA_FOR_HOST = ("data/docker/agent", "data/docker/agent-llm", "data/systemd", "data/host-requirements.txt")
 
 

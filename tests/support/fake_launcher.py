@@ -7,7 +7,8 @@ SIGKILL leaves no two files that disagree; tests compare the daemon's store with
     python fake_launcher.py FOLDER          socket at FOLDER/launcher.sock, behaviour from FOLDER/behaviour.json
 
 Behaviour by agent (or "*"): {"exit": code, "seconds": float, "oom": bool, "refuse": {"error", "message", "retry"},
-"hang": true (no answer to start), "seconds_on_stop": float}. For all: "docker": false, "missing": [...], "credentials": text.
+"hang": true (no answer to start), "seconds_on_stop": float}. For all: "docker": false, "missing": [...],
+"credentials": text.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ ALLOWED: dict[str, set[str]] = {
     "provision": {"project", "credentials", "ssh", "agent", "host"},
     "doctor": {"project", "credentials", "host"},  # host: the names of units
     "verify": {"project", "host"},
+    "local": {"project", "credentials", "host", "push", "logs"},
     "cli": {
+        "local",
         "doctor",
         "verify",
         "project",

@@ -127,7 +127,10 @@ CONFIG_CASES = [
     ("[limits.day]\ntoolCalls = 1", "limits.day.toolCalls: unknown key; allowed: runs, requests, tokens, cost"),
     ("[limits]\nruns = 1", "limits.runs: unknown key; allowed: requests, tokens, cost, toolCalls, day"),
     ("limits = 3", "limits: 3 is not allowed; allowed: a table"),
-    ("[cloud]\nprovider = 'ecs'", "cloud: not supported by this version"),
+    (
+        "[cloud]\nprovider = 'ecs'\necsCluster = 'x'",
+        'cloud.provider: "ecs" is not supported by this version; allowed: "vps"',
+    ),
     ("[local]\nenabled = false", "local.enabled: false is not allowed: every run is in a container; allowed: true"),
     (
         "[local]\nimage = 'x'",

@@ -76,6 +76,13 @@ def test_authorities_are_also_put_where_later_steps_look_for_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("authorities", [(), (PEM,), (PEM, PEM)])
+def test_ca_certs_is_what_cloud_inits_schema_allows(authorities: tuple[str, ...]) -> None:
+    """cc_ca_certs: no empty list, no empty section."""
+    section = value(user_data(replace(BOOT, authorities=authorities)), "ca_certs")
+    assert section == {"remove_defaults": False, **({"trusted": list(authorities)} if authorities else {})}
+
+
 def test_the_same_input_gives_the_same_text() -> None:
     assert user_data(BOOT) == user_data(BOOT)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from alvps.errors import UsageError
-from alvps.project.environment import Environment
+from alvps.errors import CredentialsMissing, UsageError
+from alvps.project.environment import Environment, Rented
 from alvps.project.environments import list_environments, save_environment
 from alvps.provision import record
 from alvps.provision.record import Record
@@ -94,8 +94,18 @@ def test_forget_contacts_nobody_and_says_so(home: Path, monkeypatch: pytest.Monk
     assert report.left == ("everything on al-vps-demo: it was not contacted",)
 
 
-def test_a_machine_of_a_kind_that_this_version_does_not_know_is_kept() -> None:
-    save_environment(Environment(name="demo", host="10.0.0.1", provider="hetzner"))
-    with pytest.raises(UsageError, match="hetzner"):
+def test_without_the_providers_key_a_rented_server_and_its_files_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HCLOUD_TOKEN", "HETZNER_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    save_environment(Environment(name="demo", host="10.0.0.1", provider="hetzner", rented=Rented(server="1")))
+    with pytest.raises(CredentialsMissing, match="no API key for hetzner") as caught:
         teardown("demo")
+    assert caught.value.hint == "al creds add hetzner_api_key"
     assert list_environments() == ("demo",)
+
+
+def test_forgetting_a_rented_server_says_that_it_goes_on() -> None:
+    save_environment(Environment(name="demo", host="10.0.0.1", provider="hetzner", rented=Rented(server="4711")))
+    (left,) = teardown("demo", forget=True).left
+    assert left.startswith("everything on the server 4711 (10.0.0.1) at hetzner: it was not contacted")
+    assert left.endswith("it is billed until it is deleted there")

@@ -16,14 +16,14 @@ from alvps.provision.local import Local
 
 def test_each_name_opens_its_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert names() == ("local", "existing")
+    assert names() == ("local", "existing", "hetzner", "vultr")
     assert isinstance(open_provider("local", name="demo"), Local)
     assert isinstance(open_provider("existing", name="demo", host="example.org"), Existing)
 
 
 @pytest.mark.parametrize(("asked", "hint"), [("lokal", "did you mean 'local'?"), ("zzz", None)])
 def test_another_name_is_refused_with_the_closest(asked: str, hint: str | None) -> None:
-    with pytest.raises(UsageError, match="there are local, existing") as caught:
+    with pytest.raises(UsageError, match="there are local, existing, hetzner, vultr") as caught:
         open_provider(asked)
     assert caught.value.hint == hint
 

@@ -1,0 +1,1 @@
+"""A project that runs on this machine: `al start` without a host."""
