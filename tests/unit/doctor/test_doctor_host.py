@@ -209,6 +209,15 @@ def test_troubles_of_a_domain(changed: dict[str, Any], expected: list[str]) -> N
     assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE, "web": SHOWN} | changed, DOMAIN) == expected
 
 
+def test_who_changed_a_unit_is_said() -> None:
+    folder = "/etc/systemd/system/action-llama.socket.d"
+    paths = [f"{folder}/50-expose.conf", f"{folder}/mine.conf", "/usr/lib/systemd/system/socket.d/vendor.conf"]
+    found = [
+        finding for finding in judged(unit("action-llama.socket", drop_ins=paths)) if finding.id == "unit-drop-ins"
+    ]
+    assert [finding.text for finding in found] == [f"action-llama.socket is changed by {paths[1]}, which is not al's"]
+
+
 def test_an_exposed_listener_is_meant_to_be_open() -> None:
     exposed = {
         "firewall": FIREWALL | {"open": ["22", "8080"]},
