@@ -22,7 +22,14 @@ def findings(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     """Units and sandboxes, the live release, ticks and queue."""
     yield from _units(facts)
     yield from _release(facts, expected)
-    yield from _daemon(facts)
+    if facts["live"] is not None and not _is_down(facts):
+        yield _ready(facts)
+        yield from _daemon(facts)
+
+
+def _is_down(facts: Mapping[str, Any]) -> bool:
+    """Whether the daemon does not run, which is a finding by itself: that it does not answer follows from it."""
+    return bool(facts["units"]) and facts["units"].get(DAEMON, {}).get("active") != "active"
 
 
 def _units(facts: Mapping[str, Any]) -> Iterator[Finding]:
@@ -88,13 +95,6 @@ def _release(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     if live is None:
         yield warning("release-ready", "release", "no release is live", "al push")
         return
-    if facts["ready"] is None:
-        yield unknown("release-ready", "release", f"whether {live} is ready")
-    elif facts["ready"]:
-        text = f"{live} is not ready: {'; '.join(map(str, facts['ready']))}"
-        yield error("release-ready", "release", text, "al logs")
-    else:
-        yield ok("release-ready", "release", f"{live} is live and ready")
     if facts["version"] != expected.version:
         text = f"the host runs al {facts['version'] or 'of an unknown version'}, this is {expected.version}"
         yield warning("release-version", "release", text, "al push brings it up to date")
@@ -102,13 +102,22 @@ def _release(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
         text = f"the host runs other code of al {expected.version} than this machine has"
         yield warning("release-version", "release", text, "al push brings it up to date")
     else:
-        yield ok("release-version", "release", f"the host runs the same al {expected.version} as this machine")
+        text = f"the host runs the same al {expected.version} as this machine, on Python {facts['python']}"
+        yield ok("release-version", "release", text)
+
+
+def _ready(facts: Mapping[str, Any]) -> Finding:
+    live = facts["live"]
+    if facts["ready"] is None:
+        return unknown("release-ready", "release", f"whether {live} is ready")
+    if facts["ready"]:
+        text = f"{live} is not ready: {'; '.join(map(str, facts['ready']))}"
+        return error("release-ready", "release", text, "al logs")
+    return ok("release-ready", "release", f"{live} is live and ready")
 
 
 def _daemon(facts: Mapping[str, Any]) -> Iterator[Finding]:
     daemon = facts["daemon"]
-    if facts["live"] is None:
-        return
     if daemon is None:
         yield unknown("schedule-ticks", "daemon", "what the daemon does (it does not answer)")
         return

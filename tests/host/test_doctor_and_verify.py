@@ -77,7 +77,7 @@ def test_what_is_broken_is_found_and_mended(installed: Vps, folder: Path) -> Non
         mended_by="systemctl enable -q action-llama.socket; systemctl start action-llama-firewall action-llama",
     ):
         found, _ = doctor(installed, folder, code=1)
-        assert {"unit-active", "unit-enabled", "release-ready", "firewall"} <= found.keys()
+        assert {"unit-active", "unit-enabled", "firewall"} <= found.keys()
         found, mended = doctor(installed, folder, "--fix", code=0)
         assert found.keys() <= FRESH
         assert {one["fix"]: one["mended"] for one in mended} == {"enable": True, "units": True, "firewall": True}

@@ -35,6 +35,7 @@ FIREWALL = {"wanted": True, "closes": True, "owners": [], "loaded": True, "guard
 UPDATES: dict[str, Any] = {"security": [], "other": [], "candidates": {}, "lists_age": 100.0, "upgraded_age": 50.0}
 HEALTHY: dict[str, Any] = {
     "clock": NOW + 0.5,
+    "python": "3.11.2",
     "live": "r1",
     "project": "demo",
     "version": "1.0",
@@ -67,7 +68,7 @@ HEALTHY: dict[str, Any] = {
     "certificate": None,
     "credentials_at_rest": "systemd-creds",
 }
-ALWAYS_KNOWN = {"clock", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
+ALWAYS_KNOWN = {"clock", "python", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
 DOMAIN = Web(domain="agents.example.com")
 OPEN_WEB = FIREWALL | {"open": ["22", "80", "443"]}
 SHOWN = {"domain": "agents.example.com", "dashboard": False, "expose": False}
@@ -207,6 +208,17 @@ def test_each_trouble_is_found_and_has_a_remedy(changed: dict[str, Any], expecte
 )
 def test_troubles_of_a_domain(changed: dict[str, Any], expected: list[str]) -> None:
     assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE, "web": SHOWN} | changed, DOMAIN) == expected
+
+
+def test_what_follows_from_a_daemon_that_does_not_run_is_not_said_again() -> None:
+    silent = {"ready": ["no answer from control.sock"], "daemon": None}
+    assert troubles(unit("action-llama.service", active="failed") | silent) == ["error unit-active units"]
+    stopped = {"units": UNITS | {name: UNIT | {"active": "inactive"} for name in OURS}}
+    assert troubles(stopped | silent) == ["error unit-active"]
+    assert troubles(silent) == ["error release-ready", "unknown schedule-ticks"]
+    assert troubles({"units": None} | silent) == [
+        "unknown unit-active", "error release-ready", "unknown schedule-ticks",
+    ]  # fmt: skip
 
 
 def test_who_changed_a_unit_is_said() -> None:
