@@ -65,7 +65,8 @@ def _part(facts: Mapping[str, Any], part: str, version: str) -> Finding:
 def _updates(facts: Mapping[str, Any]) -> Iterator[Finding]:
     updates = facts["updates"]
     if updates is None or updates["lists_age"] is None:
-        yield unknown("updates-waiting", "updates", "whether updates wait (apt has no lists yet)")
+        why = "" if updates is None else " (apt has no lists yet)"
+        yield unknown("updates-waiting", "updates", f"whether updates wait{why}")
     elif updates["security"]:
         names = updates["security"]
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
