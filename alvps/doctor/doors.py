@@ -140,7 +140,12 @@ def _certificate(facts: Mapping[str, Any], expected: Expected) -> Iterator[Findi
 
 
 def _at_rest(facts: Mapping[str, Any]) -> Iterator[Finding]:
-    how = facts["credentials_at_rest"]
+    there, how = facts["credentials"], facts["credentials_at_rest"]
+    if there is None:
+        yield unknown("credentials-readable", "credentials", "whether the credentials on the host can be read")
+    elif lost := sorted(set(facts["needed"]) - set(there)):
+        text = f"the live release needs credentials that are lost or cannot be decrypted: {', '.join(lost)}"
+        yield error("credentials-readable", "credentials", text, "al push sends them again")
     if how == "systemd-creds":
         yield ok("credentials-at-rest", "credentials", "credentials on the host are encrypted (systemd-creds)")
     elif how == "files":

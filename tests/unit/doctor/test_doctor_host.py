@@ -66,9 +66,11 @@ HEALTHY: dict[str, Any] = {
     "listeners": [{"address": "0.0.0.0", "port": 22, "program": "sshd"}],
     "web": {"domain": None, "dashboard": False, "expose": False},
     "certificate": None,
+    "needed": ["gateway:github_webhook_secret/default", "github_token/default"],
+    "credentials": ["gateway:github_webhook_secret/default", "github_token/default"],
     "credentials_at_rest": "systemd-creds",
 }
-ALWAYS_KNOWN = {"clock", "python", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
+ALWAYS_KNOWN = {"clock", "needed", "python", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
 DOMAIN = Web(domain="agents.example.com")
 OPEN_WEB = FIREWALL | {"open": ["22", "80", "443"]}
 SHOWN = {"domain": "agents.example.com", "dashboard": False, "expose": False}
@@ -186,6 +188,7 @@ def test_a_host_with_a_domain() -> None:
         ({"firewall": FIREWALL | {"open": ["2222"]}, "ssh": SSH | {"ports": [2222]}}, []),
         ({"listeners": [{"address": "0.0.0.0", "port": 8080, "program": "systemd"}]}, ["error listeners"]),
         ({"listeners": [{"address": "*", "port": 8081, "program": "python"}]}, ["error listeners"]),
+        ({"credentials": ["github_token/default"]}, ["error credentials-readable"]),
         ({"credentials_at_rest": "files"}, []),
         ({"credentials_at_rest": None}, []),
     ],
