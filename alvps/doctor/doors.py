@@ -145,7 +145,8 @@ def _at_rest(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield unknown("credentials-readable", "credentials", "whether the credentials on the host can be read")
     elif lost := sorted(set(facts["needed"]) - set(there)):
         text = f"the live release needs credentials that are lost or cannot be decrypted: {', '.join(lost)}"
-        yield error("credentials-readable", "credentials", text, "al push sends them again")
+        remedy = "on the host: systemctl restart action-llama-launcher; then al push sends them again"
+        yield error("credentials-readable", "credentials", text, remedy)
     if how == "systemd-creds":
         yield ok("credentials-at-rest", "credentials", "credentials on the host are encrypted (systemd-creds)")
     elif how == "files":

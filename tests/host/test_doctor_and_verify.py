@@ -139,6 +139,12 @@ def test_secrets_that_others_could_read(installed: Vps) -> None:
         assert reasons[f"state-{place}-action-llama-launcher"] == "it is action-llama-launcher 755"
 
 
+def test_credentials_that_cannot_be_decrypted_any_more(installed: Vps, folder: Path) -> None:
+    key = "/var/lib/systemd/credential.secret"
+    with broken(installed, f"mv {key} {key}.away", mended_by=f"mv {key}.away {key}"):
+        assert doctor(installed, folder, code=1)[0]["credentials-readable"] == "error"
+
+
 def test_a_host_that_does_not_answer(installed: Vps, folder: Path) -> None:
     installed.inside("systemctl", "stop", "ssh.service", "ssh.socket")
     try:
