@@ -73,14 +73,17 @@ def test_the_users_own_pytest_has_no_say(installed: Vps, tmp_path: Path) -> None
 def test_what_is_broken_is_found_and_mended(installed: Vps, folder: Path) -> None:
     with broken(
         installed,
-        "systemctl stop action-llama.service action-llama-firewall.service; systemctl disable -q action-llama.socket",
+        "systemctl stop action-llama.service action-llama-firewall.service; systemctl disable -q action-llama.socket;"
+        "echo '{}' >/etc/action-llama/bootstrap.json; rm /etc/systemd/journald.conf.d/50-action-llama.conf",
         mended_by="systemctl enable -q action-llama.socket; systemctl start action-llama-firewall action-llama",
     ):
         found, _ = doctor(installed, folder, code=1)
-        assert {"unit-active", "unit-enabled", "firewall"} <= found.keys()
+        assert {"unit-active", "unit-enabled", "bootstrap", "firewall"} <= found.keys()
         found, mended = doctor(installed, folder, "--fix", code=0)
         assert found.keys() <= FRESH
-        assert {one["fix"]: one["mended"] for one in mended} == {"enable": True, "units": True, "firewall": True}
+        fixes = ("bootstrap", "enable", "units", "firewall")
+        assert {one["fix"]: one["mended"] for one in mended} == dict.fromkeys(fixes, True)
+        assert "journal: persistent" in mended[0]["text"]
 
 
 def test_everything_was_stopped_by_hand_and_stays_so(installed: Vps, folder: Path) -> None:
