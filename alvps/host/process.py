@@ -102,7 +102,9 @@ def _start_pumps(
     """Threads that empty the child's outputs and fill its input: none of them may hold up another."""
     if feed is not None and child.stdin is not None:
         threading.Thread(target=_feed, args=(child.stdin, feed), daemon=True).start()
-    pumps = [threading.Thread(target=_pump, args=(child.stdout, tail, output, on_line), daemon=True)]
+    pumps = []
+    if child.stdout is not None:
+        pumps.append(threading.Thread(target=_pump, args=(child.stdout, tail, output, on_line), daemon=True))
     if child.stderr is not None:
         pumps.append(threading.Thread(target=_pump, args=(child.stderr, tail, None, on_line), daemon=True))
     for pump in pumps:
@@ -132,14 +134,15 @@ def _give_up(pid: int, late: threading.Event) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _pump(stream: object, tail: deque[str], output: bytearray | None, on_line: Callable[[str], None] | None) -> None:
-    for raw in stream:  # type: ignore[attr-defined]  # a pipe of Popen
-        if output is not None and len(output) < 16 << 20:
-            output += raw
-        line = raw.decode(errors="replace").rstrip("\r\n")[:_MAX_LINE]
-        tail.append(line)
-        if on_line is not None:
-            on_line(line)
+def _pump(stream: IO[bytes], tail: deque[str], output: bytearray | None, on_line: Callable[[str], None] | None) -> None:
+    with stream:
+        for raw in stream:
+            if output is not None and len(output) < 16 << 20:
+                output += raw
+            line = raw.decode(errors="replace").rstrip("\r\n")[:_MAX_LINE]
+            tail.append(line)
+            if on_line is not None:
+                on_line(line)
 
 
 def _feed(pipe: IO[bytes], feed: Callable[[IO[bytes]], None]) -> None:
