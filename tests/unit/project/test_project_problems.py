@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alvps.errors import Problem, ProjectInvalid
-from alvps.project import agent_config, environments, load, skill
+from alvps.project import agent_config, environment, load, skill
 from alvps.project import report as report_module
 from alvps.project import settings as project_settings
 from alvps.project.report import Report
@@ -337,7 +337,7 @@ TABLES = [
     project_settings._CONFIG,
     project_settings._LOCAL,
     agent_config._AGENT,
-    environments._ENVIRONMENT,
+    environment._ENVIRONMENT,
     skill._FRONT_MATTER,
 ]
 _keys = st.sampled_from(
