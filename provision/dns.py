@@ -43,7 +43,7 @@ def ensure(
     """
     api = cloudflare or Cloudflare(token=token)
     zone = _zone(api, domain)
-    wanted = {_canonical(address) for address in addresses}
+    wanted = tuple(dict.fromkeys(map(_canonical, addresses)))
     remembered = known.records if known and known.zone == zone.id else ()
     there = tuple(record for record in api.records(zone.id, domain) if record.type in _LEADS)
     ours = {record.id for record in there if record.id in remembered}
@@ -98,7 +98,7 @@ def _zone(api: Cloudflare, domain: str) -> Zone:
     )
 
 
-def _refuse_others(domain: str, others: Sequence[Record], wanted: set[str]) -> None:
+def _refuse_others(domain: str, others: Sequence[Record], wanted: tuple[str, ...]) -> None:
     wrong = [one for one in others if one.type not in ("A", "AAAA") or _canonical(one.content) not in wanted]
     if wrong:
         shown = ", ".join(f"{one.type} {one.content}" for one in wrong)

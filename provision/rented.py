@@ -18,6 +18,7 @@ from alvps.provision import bootstrap, firstboot, record, rented_plan, rented_te
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import Cloud, Order, Server, SshKey
 from alvps.provision.cloudinit import FirstBoot, user_data
+from alvps.provision.disk import disk_errors
 from alvps.provision.lock import claimed
 from alvps.provision.order import Choice, check
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
@@ -30,7 +31,6 @@ from alvps.ssh.target import Passphrase
 if TYPE_CHECKING:
     from alvps.project.environment import Dns
 
-_GO_ON = "the same command goes on, al teardown removes what there is"
 _RUNNING = 600.0  # seconds until a server that was ordered must run
 
 
@@ -62,7 +62,7 @@ class RentedServer:
     settle: firstboot.Settle = firstboot.settle
 
     def plan(self) -> Plan:
-        asked = self._asked(record.load(self.name))
+        asked = self._asked(record.earlier(self.name, self.cloud.name))
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
@@ -70,25 +70,26 @@ class RentedServer:
             return self._create(progress)
 
     def _create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)
+        earlier = record.earlier(self.name, self.cloud.name)
         if self.name in list_environments():
             return self._written(earlier)
         try:
-            with timed(progress, "done", f"environment {self.name} is ready"):
+            with timed(progress, "done", f"environment {self.name} is ready"), disk_errors():
                 environment = self._go_on(earlier, progress)
         except AlError as error:
             if there := self._so_far():
                 error.detail = f"{error.detail}\n{there}" if error.detail else there
-                error.hint = f"{error.hint}; {_GO_ON}" if error.hint else _GO_ON
+                if not isinstance(error, UsageError):  # for one, it is another command that goes on
+                    error.hint = f"{error.hint}; {self._go_on_hint()}" if error.hint else self._go_on_hint()
             raise
         except KeyboardInterrupt:
             if there := self._so_far():
-                progress(Event(step="interrupted", text=f"{there}; {_GO_ON}", note=True))
+                progress(Event(step="interrupted", text=f"{there}; {self._go_on_hint()}", note=True))
             raise
         return environment
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
-        with claimed(self.name):
+        with claimed(self.name), disk_errors():
             return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
     def _written(self, earlier: Record | None) -> Environment:
@@ -130,13 +131,8 @@ class RentedServer:
 
     def _found(self, asked: _Asked, earlier: Record | None, progress: Progress) -> Server | None:
         """The server of an earlier attempt. Raises UsageError when something else was asked for then."""
-        if earlier is None:
+        if earlier is None or earlier.rented is None:
             return None
-        if earlier.provider != self.cloud.name or earlier.rented is None:
-            raise UsageError(
-                f"{self.name!r} was begun as a {earlier.provider!r} machine",
-                hint=f"al teardown {self.name}, or another --name",
-            )
         id_ = earlier.rented.server
         found = (self.cloud.server(id_) if id_ else None) or self.cloud.find_server(earlier.instance)
         if found is None:
@@ -278,6 +274,9 @@ class RentedServer:
             web=begun.web,
             dns=begun.dns,
         )
+
+    def _go_on_hint(self) -> str:
+        return f"the same command goes on, al teardown {self.name} removes what there is"
 
     def _so_far(self) -> str | None:
         """What exists by now and what can be done about it; None when nothing was made."""

@@ -77,6 +77,9 @@ class Transport:
             value = json.loads(answer.body, parse_float=Decimal) if answer.body.strip() else {}
         except ValueError:
             value = None
+        if answer.status == 404 and not isinstance(value, dict):
+            # A proxy's, or that of a wrong VULTR_ENDPOINT: nothing is taken for gone because of it.
+            raise BadAnswer(asked, "HTTP status 404, and no JSON")
         if not 200 <= answer.status < 300:
             raise refused(asked, self._words(value, answer.status), answer.status)
         if not isinstance(value, dict):

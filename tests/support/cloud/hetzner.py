@@ -342,7 +342,7 @@ class Hetzner(FakeCloud):
         """Whoever looks at an action finds it a step further; after `patience` looks it has ended."""
         if action["status"] != "running":
             return
-        action["progress"] += -(-100 // self.patience)
+        action["progress"] += -(-100 // max(1, self.patience))
         if action["progress"] < 100:
             return
         action |= {"progress": 100, "status": "success", "finished": _now()}
@@ -352,12 +352,12 @@ class Hetzner(FakeCloud):
             self._then.pop(action["id"])()
 
     def _look_at_servers(self, number: int | None = None) -> None:
-        """Looks at the first running action of each server, or of one."""
+        """Looks at the first running action of each server, or of one; without patience at all of them."""
         seen: set[int] = set()
         for action in list(self.actions.values()):
             resource = action["resources"][0]
             if action["status"] == "running" and resource["type"] == "server" and resource["id"] not in seen:
-                seen.add(resource["id"])
+                seen |= {resource["id"]} if self.patience else set()
                 if number in {None, resource["id"]}:
                     self._look(action)
 

@@ -98,6 +98,11 @@ class Containers:
     def remove(self, server: str) -> None:
         vps.remove(self.container(server), self._volumes[server])
 
+    def running(self) -> list[str]:
+        """The containers that there are, whatever their state."""
+        listed = docker(["ps", "--all", "--format", "{{.Names}}", "--filter", f"name={self.name}"], what="the machines")
+        return listed.split()
+
     def close(self) -> None:
         for server, volume in self._volumes.items():
             vps.remove(self.container(server), volume)

@@ -271,7 +271,7 @@ class Vultr(FakeCloud):
             if one["_step"] is None:
                 del self.instances[key]
                 continue
-            one["_step"] = min(one["_step"] + 1, len(_STATES) - 1)
+            one["_step"] = min(one["_step"] + 1, len(_STATES) - 1) if self.patience else len(_STATES) - 1
             one["status"], one["power_status"], one["server_status"] = _STATES[one["_step"]]
             one.update(_network(one))
 

@@ -27,8 +27,8 @@ from alvps.provision.vultr.errors import (
 from alvps.provision.vultr.reading import Fields
 from alvps.provision.vultr.transport import Transport
 from tests.support.fake_service import FakeService, fake_service
-from tests.unit.provision.vultr_api import TOKEN, plan, say
 
+TOKEN = "secret-0815"
 GROUP = {"id": "44d0f934", "description": "x"}
 LAST = {"total": 1, "links": {"next": "", "prev": ""}}
 
@@ -48,6 +48,14 @@ def pauses() -> list[float]:
 def client(service: FakeService, pauses: list[float]) -> Client:
     address = f"{service.address}/v2"
     return Client(Transport(token=TOKEN, endpoint=address, sleep=pauses.append, jitter=lambda: 1.0))
+
+
+def say(status: int, body: object = None, **headers: str) -> bytes:
+    """A whole HTTP answer."""
+    data = b"" if body is None else json.dumps(body).encode()
+    lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(data)}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + data
 
 
 def sequence(service: FakeService, *answers: bytes) -> None:
@@ -113,7 +121,8 @@ def test_an_answer_of_another_shape_is_an_error_that_names_the_field(
 
 
 def test_money_stays_exact(service: FakeService, client: Client) -> None:
-    listed = plan(monthly_cost=3.1, location_cost={"ams": {"monthly_cost": 3.3, "hourly_cost": 0.01}})
+    costs = {"monthly_cost": 3.1, "location_cost": {"ams": {"monthly_cost": 3.3, "hourly_cost": 0.01}}}
+    listed = {"id": "x", "type": "vc2", "vcpu_count": 1, "ram": 1024, "disk": 25, "locations": [], **costs}
     service.says(200, {"plans": [listed], "meta": LAST})
     (found,) = client.plans.get_all()
     assert (found.monthly_cost, found.location_cost) == (Decimal("3.1"), {"ams": Decimal("3.3")})
@@ -147,6 +156,12 @@ def test_a_refusal_without_words_says_its_status(service: FakeService, client: C
     service.says(400, body)
     with pytest.raises(Invalid, match="HTTP status 400"):
         client.firewalls.get_all()
+
+
+def test_nothing_is_gone_because_a_proxy_says_404(service: FakeService, client: Client) -> None:
+    service.says(404, "<html>a portal wants you to log in</html>")
+    with pytest.raises(BadAnswer, match="404"):
+        client.firewalls.delete("x")
 
 
 @pytest.mark.parametrize("status", sorted(REFUSALS))
