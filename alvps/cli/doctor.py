@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from alvps.cli.options import environment_option, json_option, project_option
-from alvps.errors import AlError, UsageError
+from alvps.errors import AlError, HostBusy, UsageError
 
 if TYPE_CHECKING:
     from alvps.doctor.findings import Finding
@@ -93,7 +93,7 @@ def _mend_here(fixes: Sequence[str]) -> list[Mended]:
         modes.close(paths)
     except OSError as error:
         return [Mended(fix="modes", mended=False, text=f"{error.filename}: {error.strerror}")]
-    return [Mended(fix="modes", mended=True, text=f"{len(paths)} files and folders were closed to other users")]
+    return [Mended(fix="modes", mended=True, text=f"closed to other users: {len(paths)} of the files and folders")]
 
 
 def _there(environment: Environment, project: str | None, *, fix: bool) -> tuple[list[Mended], list[Finding]]:
@@ -113,6 +113,8 @@ def _there(environment: Environment, project: str | None, *, fix: bool) -> tuple
                 ok("host", "host", f"{session.host} answers over SSH, its host key is the right one"),
                 *found,
             ]
+    except HostBusy:
+        raise
     except AlError as failure:
         remedy = failure.hint or "is it on, and is the address right?"
         return mended, [error("host", "host", failure.message, remedy)]

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alvps.doctor.expected import Expected
-from alvps.doctor.findings import Finding, error, ok, unknown, warning
+from alvps.doctor.findings import Finding, error, ok, span, unknown, warning
 from alvps.project.environment import Web
 
-DAY = 86400.0
-SOON = 14 * DAY  # Caddy renews 30 days before the end
+UNRENEWED = 1 / 6  # of a certificate's life: Caddy renews when a third is left, be that 90 days or 12 hours
 LOOPBACK_ONLY = {8081: "the dashboard"}  # port -> what it is; 8080 may be exposed on request
 
 
@@ -19,6 +18,7 @@ def findings(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     yield from _ssh(facts)
     yield from _firewall(facts, expected.web)
     yield from _listeners(facts, expected.web)
+    yield _web(facts, expected.web)
     yield from _certificate(facts, expected)
     yield from _at_rest(facts)
 
@@ -29,7 +29,7 @@ def _ssh(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield unknown("ssh-passwords", "ssh", "whether sshd takes passwords")
         return
     if ssh.get("passwordauthentication") == "yes" or ssh.get("kbdinteractiveauthentication") == "yes":
-        remedy = "put a key into ~/.ssh/authorized_keys and push: the bootstrap then switches passwords off"
+        remedy = "on the host: sshd -T and /etc/ssh/sshd_config.d say where from; with a key in place, switch them off"
         yield warning("ssh-passwords", "ssh", "sshd takes passwords: they are guessed all day long", remedy)
     else:
         yield ok("ssh-passwords", "ssh", "sshd takes keys only")
@@ -45,7 +45,9 @@ def _firewall(facts: Mapping[str, Any], web: Web) -> Iterator[Finding]:
         return
     if not firewall["wanted"]:
         text = "the bootstrap set up no firewall here (this kernel or container does not allow one, or it was disabled)"
-        yield warning("firewall", "firewall", text, "al push runs the bootstrap, which says why", fix="firewall")
+        yield warning(
+            "firewall", "firewall", text, "al doctor --fix runs the bootstrap, which says why", fix="bootstrap"
+        )
         return
     if not firewall["loaded"]:
         remedy = "on the host: systemctl restart action-llama-firewall"
@@ -105,6 +107,22 @@ def _listeners(facts: Mapping[str, Any], web: Web) -> Iterator[Finding]:
     yield ok("listeners", "firewall", f"listening on the network{behind}: {', '.join(shown) or 'nothing'}")
 
 
+def _web(facts: Mapping[str, Any], web: Web) -> Finding:
+    if facts["web"] is None:
+        return unknown("web", "web", "what the host shows the world")
+    shown = Web(**facts["web"])
+    if shown != web:
+        text = f"the host shows the world {_shown(shown)}; the environment's file says {_shown(web)}"
+        return warning("web", "web", text, "al env web NAME with what is meant sets both")
+    return ok("web", "web", f"the host shows the world {_shown(web)}")
+
+
+def _shown(web: Web) -> str:
+    if web.domain:
+        return f"webhooks{' and the dashboard' if web.dashboard else ''} under {web.domain}"
+    return "the public listener without TLS" if web.expose else "nothing"
+
+
 def _certificate(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     domain, shown = expected.web.domain, facts["certificate"]
     if domain is None:
@@ -114,18 +132,23 @@ def _certificate(facts: Mapping[str, Any], expected: Expected) -> Iterator[Findi
     elif shown["problem"]:
         text = f"nobody would trust the certificate of {domain}: {shown['problem']}"
         yield error("tls-certificate", "tls", text, "on the host: journalctl -u caddy -n 50; does the name lead here?")
-    elif shown["ends"] - facts["clock"] < SOON:
-        text = (
-            f"the certificate of {domain} ends in {(shown['ends'] - facts['clock']) / DAY:.0f} days and was not renewed"
-        )
-        yield warning("tls-certificate", "tls", text, "on the host: journalctl -u caddy -n 50")
     else:
-        text = f"the certificate of {domain} is good for {(shown['ends'] - facts['clock']) / DAY:.0f} days"
-        yield ok("tls-certificate", "tls", text)
+        left, life = shown["ends"] - facts["clock"], shown["ends"] - shown["begins"]
+        if left < UNRENEWED * life:
+            text = f"the certificate of {domain} ends in {span(left)} and was not renewed"
+            yield warning("tls-certificate", "tls", text, "on the host: journalctl -u caddy -n 50")
+        else:
+            yield ok("tls-certificate", "tls", f"the certificate of {domain} is good for {span(left)}")
 
 
 def _at_rest(facts: Mapping[str, Any]) -> Iterator[Finding]:
-    how = facts["credentials_at_rest"]
+    there, how = facts["credentials"], facts["credentials_at_rest"]
+    if there is None:
+        yield unknown("credentials-readable", "credentials", "whether the credentials on the host can be read")
+    elif lost := sorted(set(facts["needed"]) - set(there)):
+        text = f"the live release needs credentials that are lost or cannot be decrypted: {', '.join(lost)}"
+        remedy = "on the host: systemctl restart action-llama-launcher; then al push sends them again"
+        yield error("credentials-readable", "credentials", text, remedy)
     if how == "systemd-creds":
         yield ok("credentials-at-rest", "credentials", "credentials on the host are encrypted (systemd-creds)")
     elif how == "files":

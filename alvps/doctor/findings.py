@@ -11,7 +11,7 @@ from typing import Any, Literal
 Level = Literal["ok", "unknown", "warning", "error"]
 
 # What `--fix` does: on this machine "modes"; the others are verbs of alvps/host/mend.py.
-Fix = Literal["modes", "switch", "docker", "units", "enable", "firewall", "time", "updates", "prune"]
+Fix = Literal["modes", "switch", "bootstrap", "docker", "units", "enable", "firewall", "time", "updates", "prune"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +58,12 @@ def warning(id_: str, topic: str, text: str, remedy: str, *, fix: Fix | None = N
 def error(id_: str, topic: str, text: str, remedy: str, *, fix: Fix | None = None) -> Finding:
     """A thing that is one."""
     return Finding(level="error", id=id_, topic=topic, text=text, remedy=remedy, fix=fix)
+
+
+def span(seconds: float) -> str:
+    """A length of time as a person says it."""
+    seconds = max(0.0, seconds)
+    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
+        if seconds < limit:
+            return f"{round(seconds / unit)} {name}"
+    return f"{round(seconds / 86400)} d"

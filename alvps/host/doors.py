@@ -18,6 +18,8 @@ _SSHD = (
 FIREWALL_UNIT = "action-llama-firewall.service"
 _RULES = "/etc/action-llama/firewall.nft"
 _OWNERS = "/etc/action-llama/firewall.d"
+_WEB = "/etc/action-llama/web.conf"
+_OWN_AUTHORITY = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt"
 _TLS_SECONDS = 3.0
 
 
@@ -90,15 +92,28 @@ def outside(text: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: (one["port"], one["address"]))
 
 
-def certificate(domain: str) -> dict[str, Any]:
-    """What the web server here shows for the domain: "ends" (seconds since 1970), or "problem" in OpenSSL's words.
+def web() -> dict[str, Any]:
+    """What the bootstrap was told last to show the world (docs/web.md); without its file, nothing."""
+    said = looking.pairs(looking.text(_WEB) or "") or {}
+    return {
+        "domain": said.get("domain") or None,
+        "dashboard": said.get("dashboard") == "yes",
+        "expose": said.get("expose") == "yes",
+    }
 
-    Judged as a stranger would: by this host's list of authorities.
+
+def certificate(domain: str) -> dict[str, Any]:
+    """What the web server here shows for the domain: "begins" and "ends" (seconds since 1970), or "problem".
+
+    Judged as a stranger would: by this host's list of authorities. Where the owner chose one of the host's own
+    (`tls=internal`, docs/web.md), that one counts too. The problem is in OpenSSL's words.
     """
     import socket
     import ssl
 
     context = ssl.create_default_context()
+    if "tls=internal" in (looking.text(_WEB) or "").split():
+        context.load_verify_locations(_OWN_AUTHORITY)
     try:
         with (
             socket.create_connection(("127.0.0.1", 443), timeout=_TLS_SECONDS) as plain,
@@ -106,10 +121,11 @@ def certificate(domain: str) -> dict[str, Any]:
         ):
             shown = secure.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        return {"ends": None, "problem": error.verify_message}
+        return {"begins": None, "ends": None, "problem": error.verify_message}
     except (OSError, ValueError) as error:
-        return {"ends": None, "problem": str(error)}
-    return {"ends": ssl.cert_time_to_seconds(str(shown["notAfter"])), "problem": None}
+        return {"begins": None, "ends": None, "problem": str(error)}
+    begins, ends = (ssl.cert_time_to_seconds(str(shown[key])) for key in ("notBefore", "notAfter"))
+    return {"begins": begins, "ends": ends, "problem": None}
 
 
 def _ports(right: Any) -> list[str]:

@@ -47,9 +47,10 @@ def packages() -> dict[str, str]:
 
 
 def updates(now: float) -> dict[str, Any] | None:
-    """What apt would upgrade, as far as its lists know: "security" and "other" by name, and the lists' age in seconds.
+    """What apt would upgrade, as far as its lists know: "security" and "other" by name.
 
-    "candidates": the newer versions of Docker's packages. Reads only: nothing is fetched.
+    "candidates": the newer versions of Docker's packages. "lists_age" and "upgraded_age": seconds since lists were
+    fetched, and since the daily run that installs (apt's upgrade-stamp); None for never. Reads only.
     """
     answer = looking.output(["apt", "list", "--upgradable"])
     if answer is None:
@@ -60,6 +61,7 @@ def updates(now: float) -> dict[str, Any] | None:
         "other": sorted(name for name, (_, security) in found.items() if not security),
         "candidates": {name: version for name, (version, _) in found.items() if name in ENGINES},
         "lists_age": _age_of_lists(now),
+        "upgraded_age": _age("/var/lib/apt/periodic/upgrade-stamp", now),
     }
 
 
@@ -95,6 +97,8 @@ def images(layout: Layout, live: Release | None, now: float) -> dict[str, Any] |
         names, _, created = line.rpartition(" ")
         there.update(json.loads(names))
         ages.append(now - seconds(created))
+    if not ages and not looking.succeeds([layout.docker, "version"]):
+        return None  # nothing is gone, Docker does not answer
     return {"oldest": max(ages, default=None), "missing": sorted(set(tags) - there)}
 
 
@@ -121,9 +125,15 @@ def cloud_init(folder: str = "/run/cloud-init") -> str:
 def _age_of_lists(now: float) -> float | None:
     """None if there are no lists, as in a machine that was just made."""
     try:
-        if not any(name.endswith("Release") for name in os.listdir(_LISTS)):
-            return None
-        # The lists have the server's time; this folder has that of the last fetching.
-        return now - os.stat(f"{_LISTS}/partial").st_mtime
+        there = any(name.endswith("Release") for name in os.listdir(_LISTS))
+    except OSError:
+        return None
+    # The lists have the server's time; this folder has that of the last fetching.
+    return _age(f"{_LISTS}/partial", now) if there else None
+
+
+def _age(path: str, now: float) -> float | None:
+    try:
+        return now - os.stat(path).st_mtime
     except OSError:
         return None

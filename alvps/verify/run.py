@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +18,21 @@ from alvps.errors import AlError, HostUnreachable
 from alvps.project.environment import Environment
 from alvps.verify import ssh_config
 
-SUITE = Path(__file__).parent / "suite"
-TOPICS = ("units", "secrets", "files", "doors", "machine")  # in the order in which they are checked
+_SUITE = Path(__file__).parent / "suite"
+_TOPICS = ("units", "secrets", "files", "doors", "machine")  # in the order in which they are checked
+CHECKS = tuple(_SUITE / f"test_{topic}.py" for topic in _TOPICS)
 _CONNECT_SECONDS = 30.0
 _LONGEST_REASON = 400
 # The user's conftest.py, configuration, cache and plug-ins must not have a say; nor may any of it be written.
 _ALONE = (
     "--noconftest",
     "--import-mode=importlib",
-    f"--rootdir={SUITE}",
     f"--config-file={os.devnull}",
     "--capture=no",
-    *(word for name in ("cacheprovider", "terminal", "junitxml", "doctest") for word in ("-p", f"no:{name}")),
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:terminal",
 )
 _THEIRS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
@@ -50,10 +53,21 @@ def run(environment: Environment, tell: Callable[[Check], None]) -> tuple[Check,
         sudo = environment.user != "root"
         # The port and the user are in the file; an address of IPv6 is then not mistaken for one with a port.
         host = testinfra.get_host(_hostspec(environment.host), ssh_config=str(config), sudo=sudo)
-        suite = Suite(host, environment, tell)
-        with _undisturbed():
-            code = pytest.main([*_ALONE, *(str(SUITE / f"test_{topic}.py") for topic in TOPICS)], plugins=[suite])
-    if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} or not suite.checks:
+        return check(host, environment, tell, CHECKS)
+
+
+def check(
+    host: Any, environment: Environment, tell: Callable[[Check], None], files: Sequence[Path]
+) -> tuple[Check, ...]:
+    """Run the checks of these files against a host of testinfra's. Raises HostUnreachable when it is lost, AlError."""
+    suite = Suite(host, environment, tell)
+    with _undisturbed():
+        code = pytest.main([*_ALONE, f"--rootdir={files[0].parent}", *map(str, files)], plugins=[suite])
+    if suite.lost:
+        raise HostUnreachable(f"the connection to {environment.host} was lost", detail=suite.lost)
+    if code == pytest.ExitCode.INTERRUPTED and not suite.trouble:
+        raise KeyboardInterrupt
+    if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
         raise AlError(f"the checks could not be run (pytest: {int(code)})", detail=suite.trouble or None)
     return tuple(suite.checks)
 
@@ -67,6 +81,7 @@ class Suite:
     def __init__(self, host: Any, environment: Environment, tell: Callable[[Check], None]) -> None:
         self.checks: list[Check] = []
         self.trouble = ""
+        self.lost = ""
         self._host = host
         self._environment = environment
         self._tell = tell
@@ -82,7 +97,14 @@ class Suite:
         """What this machine knows of it."""
         return self._environment
 
+    @pytest.fixture(scope="session")
+    def domain(self) -> str | None:
+        """The host's name in the world; a check that wants it is left out where there is none."""
+        return self._environment.web.domain
+
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self._environment.web.domain is None:
+            items[:] = [item for item in items if "domain" not in item.fixturenames]
         for item in items:
             parameters = item.callspec.params if hasattr(item, "callspec") else {}
             words = [str(value) for value in parameters.values() if isinstance(value, str)]
@@ -93,8 +115,14 @@ class Suite:
         if report.failed:
             self.trouble = str(report.longrepr)
 
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        """Without a connection every further check would wait for one. testinfra has no error of its own for that."""
+        if call.excinfo is not None and call.excinfo.errisinstance(RuntimeError):
+            self.lost = getattr(call.excinfo.value.args[0], "stderr", "") or str(call.excinfo.value)
+            item.session.shouldstop = "lost"
+
     def pytest_runtest_logreport(self, report: Any) -> None:
-        if report.when != "call" and report.passed:
+        if self.lost or (report.when != "call" and report.passed):
             return
         id_, claim = self._claims[report.nodeid]
         check = Check(id=id_, claim=claim, result=report.outcome, reason=None if report.passed else _reason(report))

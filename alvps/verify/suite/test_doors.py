@@ -67,6 +67,20 @@ def test_strangers(host: Any) -> None:
         assert code in {"401", "403", "404"}, f"GET /status on port {port} says {code}"
 
 
+def test_domain(host: Any, environment: Environment, domain: str) -> None:
+    """the host's domain leads to webhooks and health, and to nothing that is not meant"""
+    ask = "curl --silent --insecure --max-time 10 --output /dev/null --write-out '%%{http_code}' --resolve %s %s"
+    expected = {"health": {"200"}, "control": {"404"}, "signals/status": {"404"}}
+    expected |= (
+        {"": {"200", "303"}, "status": {"401"}} if environment.web.dashboard else {"": {"404"}, "status": {"404"}}
+    )
+    for path, codes in expected.items():
+        code = host.run(ask, f"{domain}:443:127.0.0.1", f"https://{domain}/{path}").stdout
+        assert code in codes, f"GET /{path} says {code}"
+    plain = host.run(ask, f"{domain}:80:127.0.0.1", f"http://{domain}/health").stdout
+    assert plain == "308", f"http:// is answered with {plain}"
+
+
 def _ssh_ports(host: Any) -> set[int]:
     lines = host.check_output("sshd -T").splitlines()
     return {int(line.split()[1]) for line in lines if line.startswith("port ")}

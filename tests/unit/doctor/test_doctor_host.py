@@ -23,7 +23,7 @@ UNITS = dict.fromkeys((*OURS, "docker.service"), UNIT)
 DISK = {"free": 50 * GIB, "total": 100 * GIB, "inodes_free": 900, "inodes": 1000}
 AGENT = {
     "name": "dev", "schedule": "0 * * * *", "next": "1970-01-12T14:00:00Z", "paused": False, "running": 0, "queued": 0,
-    "waits": None, "last_tick": {"nominal": "1970-01-12T13:00:00Z", "decision": "run"},
+    "waits": None, "last_tick": {"nominal": "1970-01-12T13:00:00Z", "decision": "fired"},
 }  # fmt: skip
 DAEMON = {
     "version": "1.0", "now": "1970-01-12T13:46:40Z", "started": "1970-01-01T00:00:00Z", "paused": False,
@@ -32,9 +32,10 @@ DAEMON = {
 DOCKER = {"version": "28.0.0", "parts": {"containerd": "2.2.0", "runc": "1.3.3"}, "root": "/d", "live_restore": True}
 SSH = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no", "permitrootlogin": "no", "ports": [22]}
 FIREWALL = {"wanted": True, "closes": True, "owners": [], "loaded": True, "guards": True, "open": ["22"]}
-UPDATES: dict[str, Any] = {"security": [], "other": [], "candidates": {}, "lists_age": 100.0}
+UPDATES: dict[str, Any] = {"security": [], "other": [], "candidates": {}, "lists_age": 100.0, "upgraded_age": 50.0}
 HEALTHY: dict[str, Any] = {
     "clock": NOW + 0.5,
+    "python": "3.11.2",
     "live": "r1",
     "project": "demo",
     "version": "1.0",
@@ -63,13 +64,17 @@ HEALTHY: dict[str, Any] = {
     "ssh": SSH,
     "firewall": FIREWALL,
     "listeners": [{"address": "0.0.0.0", "port": 22, "program": "sshd"}],
+    "web": {"domain": None, "dashboard": False, "expose": False},
     "certificate": None,
+    "needed": ["gateway:github_webhook_secret/default", "github_token/default"],
+    "credentials": ["gateway:github_webhook_secret/default", "github_token/default"],
     "credentials_at_rest": "systemd-creds",
 }
-ALWAYS_KNOWN = {"clock", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
+ALWAYS_KNOWN = {"clock", "needed", "python", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
 DOMAIN = Web(domain="agents.example.com")
 OPEN_WEB = FIREWALL | {"open": ["22", "80", "443"]}
-CERTIFICATE = {"ends": NOW + 60 * DAY, "problem": None}
+SHOWN = {"domain": "agents.example.com", "dashboard": False, "expose": False}
+CERTIFICATE = {"begins": NOW - 30 * DAY, "ends": NOW + 60 * DAY, "problem": None}
 
 
 def judged(changed: dict[str, Any], web: Web = Web()) -> list[Finding]:  # noqa: B008  -- frozen
@@ -100,7 +105,7 @@ def test_a_healthy_host_has_nothing_to_remedy() -> None:
 
 
 def test_a_host_with_a_domain() -> None:
-    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE}, DOMAIN) == []
+    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE, "web": SHOWN}, DOMAIN) == []
 
 
 @pytest.mark.parametrize(
@@ -123,6 +128,10 @@ def test_a_host_with_a_domain() -> None:
         ({"daemon": DAEMON | {"warnings": ["no run can start: Docker is down"]}}, ["warning daemon-warning"]),
         ({"daemon": DAEMON | {"paused": True}}, ["warning daemon-paused"]),
         (agent(paused=True), ["warning daemon-paused"]),
+        (
+            agent(last_tick={"nominal": "1970-01-12T13:00:00Z", "decision": "missed", "reason": "the queue is full"}),
+            ["warning schedule-missed"],
+        ),
         (agent(next="1970-01-12T13:40:00Z"), ["error schedule-ticks"]),
         (agent(next="1970-01-12T13:46:00Z"), []),  # just now: it is being decided
         (agent(next=None, last_tick=None, schedule=None), []),
@@ -133,7 +142,7 @@ def test_a_host_with_a_domain() -> None:
         ({"disk": {"/": DISK | {"inodes_free": 40}}}, ["warning disk-inodes prune"]),
         ({"disk": {"/": DISK | {"inodes_free": 0, "inodes": 0}}}, []),  # btrfs
         ({"memory": {"total": 4 * GIB, "available": GIB // 8, "swap": 0}}, ["warning memory"]),
-        ({"memory": {"total": GIB, "available": GIB // 2, "swap": 0}}, ["warning swap"]),
+        ({"memory": {"total": GIB, "available": GIB // 2, "swap": 0}}, ["warning swap bootstrap"]),
         ({"memory": {"total": GIB, "available": GIB // 2, "swap": 0}, "container": True}, []),
         ({"clock": NOW + 10}, ["warning clock-offset time"]),
         ({"clock": NOW - 100}, ["warning clock-offset time"]),
@@ -143,18 +152,25 @@ def test_a_host_with_a_domain() -> None:
         ({"reboot": {"required": True, "packages": ["linux-image"]}}, ["warning reboot"]),
         ({"kernel": {"running": "6.1.0-9", "installed": "6.1.0-10"}}, ["warning reboot"]),
         ({"kernel": {"running": "6.1.0-9", "installed": None}}, []),
-        ({"journal": {"persistent": False, "bytes": 0}}, ["warning journal"]),
+        ({"journal": {"persistent": False, "bytes": 0}}, ["warning journal bootstrap"]),
         ({"journal": {"persistent": True, "bytes": 2 * GIB}}, ["warning journal"]),
         ({"docker": None}, ["error docker-answers docker"]),
         ({"docker": DOCKER | {"live_restore": False}}, ["warning docker-live-restore"]),
         ({"updates": UPDATES | {"security": ["openssl"]}}, ["warning updates-waiting"]),
+        ({"updates": UPDATES | {"security": ["openssl"], "upgraded_age": DAY}}, []),  # the next run installs it
+        ({"updates": UPDATES | {"security": ["openssl"], "upgraded_age": 4 * DAY}}, ["warning updates-waiting"]),
+        ({"updates": UPDATES | {"security": ["openssl"], "upgraded_age": None}}, []),
+        (
+            {"updates": UPDATES | {"security": ["openssl"], "upgraded_age": DAY}, "unattended": False},
+            ["warning updates-waiting", "warning updates-unattended updates"],
+        ),
         ({"updates": UPDATES | {"lists_age": 8 * DAY}}, ["warning updates-waiting"]),
         ({"updates": UPDATES | {"lists_age": None}}, ["unknown updates-waiting"]),
         ({"unattended": False}, ["warning updates-unattended updates"]),
         ({"images": {"oldest": 31 * DAY, "missing": []}}, ["warning image-age"]),
         ({"images": {"oldest": None, "missing": ["al-agent:1"]}}, ["error image-missing"]),
-        ({"bootstrap": None}, ["error bootstrap"]),
-        ({"bootstrap": "b0"}, ["warning bootstrap"]),
+        ({"bootstrap": None}, ["error bootstrap bootstrap"]),
+        ({"bootstrap": "b0"}, ["warning bootstrap bootstrap"]),
         ({"cloud_init": "error"}, ["warning cloud-init"]),
         ({"cloud_init": "none"}, []),
         ({"ssh": SSH | {"passwordauthentication": "yes"}}, ["warning ssh-passwords"]),
@@ -163,7 +179,7 @@ def test_a_host_with_a_domain() -> None:
             {"ssh": SSH | {"passwordauthentication": "yes", "permitrootlogin": "yes"}},
             ["warning ssh-passwords", "error ssh-root"],
         ),
-        ({"firewall": FIREWALL | {"wanted": False}}, ["warning firewall firewall"]),
+        ({"firewall": FIREWALL | {"wanted": False}}, ["warning firewall bootstrap"]),
         ({"firewall": FIREWALL | {"loaded": False}}, ["error firewall firewall"]),
         ({"firewall": FIREWALL | {"guards": False}}, ["error firewall firewall"]),
         ({"firewall": FIREWALL | {"guards": False, "closes": False}}, []),  # another firewall is in charge
@@ -172,6 +188,7 @@ def test_a_host_with_a_domain() -> None:
         ({"firewall": FIREWALL | {"open": ["2222"]}, "ssh": SSH | {"ports": [2222]}}, []),
         ({"listeners": [{"address": "0.0.0.0", "port": 8080, "program": "systemd"}]}, ["error listeners"]),
         ({"listeners": [{"address": "*", "port": 8081, "program": "python"}]}, ["error listeners"]),
+        ({"credentials": ["github_token/default"]}, ["error credentials-readable"]),
         ({"credentials_at_rest": "files"}, []),
         ({"credentials_at_rest": None}, []),
     ],
@@ -185,21 +202,45 @@ def test_each_trouble_is_found_and_has_a_remedy(changed: dict[str, Any], expecte
     [
         ({"firewall": FIREWALL}, ["error firewall-ports", "error firewall-ports"]),
         ({"certificate": None}, ["unknown tls-certificate"]),
-        ({"certificate": {"ends": None, "problem": "certificate has expired"}}, ["error tls-certificate"]),
-        ({"certificate": {"ends": NOW + 5 * DAY, "problem": None}}, ["warning tls-certificate"]),
+        ({"web": SHOWN | {"domain": "old.example.com"}}, ["warning web"]),
+        ({"web": SHOWN | {"dashboard": True}}, ["warning web"]),
+        ({"certificate": CERTIFICATE | {"problem": "certificate has expired"}}, ["error tls-certificate"]),
+        ({"certificate": CERTIFICATE | {"ends": NOW + 5 * DAY}}, ["warning tls-certificate"]),
+        ({"certificate": CERTIFICATE | {"begins": NOW - 3600, "ends": NOW + DAY / 2}}, []),  # a short-lived one
     ],
 )
 def test_troubles_of_a_domain(changed: dict[str, Any], expected: list[str]) -> None:
-    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE} | changed, DOMAIN) == expected
+    assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE, "web": SHOWN} | changed, DOMAIN) == expected
+
+
+def test_what_follows_from_a_daemon_that_does_not_run_is_not_said_again() -> None:
+    silent = {"ready": ["no answer from control.sock"], "daemon": None}
+    assert troubles(unit("action-llama.service", active="failed") | silent) == ["error unit-active units"]
+    stopped = {"units": UNITS | {name: UNIT | {"active": "inactive"} for name in OURS}}
+    assert troubles(stopped | silent) == ["error unit-active"]
+    assert troubles(silent) == ["error release-ready", "unknown schedule-ticks"]
+    assert troubles({"units": None} | silent) == [
+        "unknown unit-active", "error release-ready", "unknown schedule-ticks",
+    ]  # fmt: skip
+
+
+def test_who_changed_a_unit_is_said() -> None:
+    folder = "/etc/systemd/system/action-llama.socket.d"
+    paths = [f"{folder}/50-expose.conf", f"{folder}/mine.conf", "/usr/lib/systemd/system/socket.d/vendor.conf"]
+    found = [
+        finding for finding in judged(unit("action-llama.socket", drop_ins=paths)) if finding.id == "unit-drop-ins"
+    ]
+    assert [finding.text for finding in found] == [f"action-llama.socket is changed by {paths[1]}, which is not al's"]
 
 
 def test_an_exposed_listener_is_meant_to_be_open() -> None:
     exposed = {
         "firewall": FIREWALL | {"open": ["22", "8080"]},
         "listeners": [{"address": "0.0.0.0", "port": 8080, "program": "systemd"}],
+        "web": {"domain": None, "dashboard": False, "expose": True},
     }
     assert troubles(exposed, Web(expose=True)) == []
-    assert troubles(exposed) == ["warning firewall-ports", "error listeners"]
+    assert troubles(exposed) == ["warning firewall-ports", "error listeners", "warning web"]
 
 
 def test_before_the_first_push_one_thing_is_to_do() -> None:
