@@ -357,7 +357,10 @@ ssh_ports() {
   {
     sshd -T | awk '$1 == "port" { print $2 }'
     ss -Hltnp | awk '/"sshd"/ { sub(/.*:/, "", $4); print $4 }'
-    systemctl show ssh.socket --property=Listen --value 2>/dev/null | tr ' ' '\n' | sed -n 's/.*:\([0-9][0-9]*\)$/\1/p'
+    # Debian ships the socket without using it.
+    if systemctl is-active -q ssh.socket; then
+      systemctl show ssh.socket --property=Listen --value | tr ' ' '\n' | sed -n 's/.*:\([0-9][0-9]*\)$/\1/p'
+    fi
     printf '%s\n' "${SSH_CONNECTION:-}" | awk 'NF == 4 { print $4 }'
   } | sort -un | awk '{ printf "%s%s", sep, $1; sep = ", " }'
 }
@@ -436,6 +439,29 @@ END
       did "firewall: incoming ports were left as they are, because $reason"
     fi
   fi
+}
+
+# Where ufw guards the machine (some providers' images come with it, closed but for SSH), it is told about the web's ports.
+# The rules carry our name and go when the web goes; what the owner has allowed himself is left alone.
+ufw_rules() {
+  if ! has ufw || ! ufw status 2>/dev/null | grep -q '^Status: active'; then return 0; fi
+  added=$(ufw show added)
+  for port in 80 443 8080; do
+    case ", $(web_ports), " in
+      *", $port, "*)
+        if ! printf '%s\n' "$added" | grep -Eq "^ufw allow $port(/tcp)?( |\$)"; then
+          ufw allow "$port/tcp" comment 'Action Llama' >/dev/null
+          did "firewall: ufw lets port $port in"
+        fi
+        ;;
+      *)
+        if printf '%s\n' "$added" | grep -Fqx "ufw allow $port/tcp comment 'Action Llama'"; then
+          ufw delete allow "$port/tcp" >/dev/null
+          did "firewall: ufw does not let port $port in any more"
+        fi
+        ;;
+    esac
+  done
 }
 
 # firewall_rules GUARDED SSH_PORTS WEB_PORTS: the rule set, to stdout
@@ -643,9 +669,11 @@ caddyfile() {
 	servers {
 		protocols $protocols
 		max_header_size 16KB
-		# How long a body may take and how large it may be is for the daemon to say: it is sent on as it comes.
+		# How large a body may be and how long it may take is for the daemon to say (60 s): it is sent on as it comes.
+		# Who stops in the middle of one that the daemon has refused already is let go by the time here.
 		timeouts {
 			read_header 10s
+			read_body 90s
 			idle 1m
 		}
 	}
@@ -664,14 +692,12 @@ caddyfile() {
 # The daemon's listener belongs to systemd, so what comes while the daemon restarts waits there. A connection for each
 # request: one that is kept could be closed by a daemon that stops, in the moment when a request is sent on it. A push
 # that changes the listener itself closes it for a moment: then it is tried again.
-(daemon) {
-	reverse_proxy 127.0.0.1:{args.0} {
-		lb_try_duration 15s
-		lb_try_interval 100ms
-		transport http {
-			keepalive off
-			compression off
-		}
+(patience) {
+	lb_try_duration 15s
+	lb_try_interval 100ms
+	transport http {
+		keepalive off
+		compression off
 	}
 }
 
@@ -685,14 +711,18 @@ https://$domain {$internal
 		path_regexp ^/webhooks/[a-z0-9_-]+/?\$
 	}
 	handle @webhooks {
-		import daemon 8080
+		reverse_proxy 127.0.0.1:8080 {
+			import patience
+		}
 	}
 	@health {
 		method GET
 		path_regexp ^/(health|ready)\$
 	}
 	handle @health {
-		import daemon 8080
+		reverse_proxy 127.0.0.1:8080 {
+			import patience
+		}
 	}
 END
   if [ "$dashboard" = yes ]; then
@@ -702,7 +732,9 @@ END
 		request_body {
 			max_size 2MB
 		}
-		import daemon 8081
+		reverse_proxy 127.0.0.1:8081 {
+			import patience
+		}
 	}
 END
   else
@@ -734,11 +766,22 @@ http:// {
 END
 }
 
+# Does something listen on 8080 on more than loopback?
+exposed() { ss -Hltn 'sport = :8080' | awk '$4 !~ /^(127\.|\[::1\])/ { found = 1 } END { print found ? "yes" : "no" }'; }
+
+# Has systemd not read this drop-in of the unit yet? It does not see by itself that there is a new folder.
+unread() {
+  if [ -e "$2" ]; then
+    case " $(systemctl show -P DropInPaths "$1" 2>/dev/null) " in *" $2 "*) ;; *) return 0 ;; esac
+  fi
+  [ "$(systemctl show -P NeedDaemonReload "$1" 2>/dev/null)" = yes ]
+}
+
 web_serve() {
   step=web
   if [ -n "$domain" ]; then
     fresh=no
-    if [ "$(systemctl show -P NeedDaemonReload caddy.service)" = yes ]; then
+    if unread caddy.service "$CADDY_DROPIN"; then
       systemctl daemon-reload
       fresh=yes
     fi
@@ -768,14 +811,18 @@ END
   else
     rm -f "$EXPOSE_DROPIN"
   fi
-  if [ "$(systemctl show -P NeedDaemonReload action-llama.socket 2>/dev/null)" = yes ]; then systemctl daemon-reload; fi
+  if unread action-llama.socket "$EXPOSE_DROPIN"; then systemctl daemon-reload; fi
   systemctl is-active -q action-llama.socket || return 0
-  open=no
-  if ss -Hltn 'sport = :8080' | awk '$4 !~ /^(127\.|\[::1\])/ { found = 1 } END { exit !found }'; then open=yes; fi
-  if [ "$open" != "${expose:-no}" ]; then
-    # In one transaction: a listener cannot be started under the service that has it, and between two commands somebody
-    # who connects would start the service anew.
-    systemctl restart action-llama.socket action-llama.service
+  if [ "$(exposed)" != "${expose:-no}" ]; then
+    # A listener cannot be started under the service that has it; and as long as there is any, a connection starts it.
+    sockets=$(systemctl show -P TriggeredBy action-llama.service)
+    # shellcheck disable=SC2086 # a list of units
+    systemctl stop $sockets
+    systemctl stop action-llama.service
+    # shellcheck disable=SC2086
+    systemctl start $sockets
+    systemctl start action-llama.service
+    [ "$(exposed)" = "${expose:-no}" ] || fail "web: the public listener is not where it should be (systemctl status action-llama.socket)"
     if [ "$expose" = yes ]; then did "web: port 8080 is open on all addresses"; else did "web: port 8080 is on loopback only"; fi
   fi
 }
@@ -807,6 +854,7 @@ web_back() {
     web_leave
   fi
   firewall
+  ufw_rules
   step=web
   fail "web: Caddy did not start with $now; what was there before is there again"
 }
@@ -863,6 +911,7 @@ main() {
   ssh_server
   web_prepare
   firewall
+  ufw_rules
   web_serve
   record "$digest"
   if [ "$changed" = yes ]; then say "done"; else say "unchanged"; fi

@@ -70,6 +70,12 @@ web() {
     systemctl try-reload-or-restart action-llama-firewall.service
     removed "the web's ports from the firewall"
   fi
+  command -v ufw >/dev/null 2>&1 || return 0
+  ufw show added | sed -n "s/^ufw \(allow [0-9]*\/tcp\) comment 'Action Llama'$/\1/p" | while read -r rule; do
+    # shellcheck disable=SC2086 # two words
+    ufw delete $rule >/dev/null
+    removed "$rule from ufw"
+  done
 }
 
 folder() {

@@ -43,7 +43,7 @@ def ensure(
     """
     api = cloudflare or Cloudflare(token=token)
     zone = _zone(api, domain)
-    wanted = {_canonical(address) for address in addresses}
+    wanted = tuple(dict.fromkeys(map(_canonical, addresses)))
     remembered = known.records if known and known.zone == zone.id else ()
     there = tuple(record for record in api.records(zone.id, domain) if record.type in _LEADS)
     ours = {record.id for record in there if record.id in remembered}
@@ -75,6 +75,13 @@ def ensure(
     return made
 
 
+def refuse_taken(domain: str, token: str, *, cloudflare: Cloudflare | None = None) -> None:
+    """For a host that has no address yet: raises as `ensure` would for whatever address it gets. Changes nothing."""
+    api = cloudflare or Cloudflare(token=token)
+    zone = _zone(api, domain)
+    _refuse_others(domain, [record for record in api.records(zone.id, domain) if record.type in _LEADS], ())
+
+
 def remove(dns: Dns, token: str, *, cloudflare: Cloudflare | None = None) -> tuple[str, ...]:
     """Removes the records that an environment remembers; says which there were. Raises CloudError."""
     api = cloudflare or Cloudflare(token=token)
@@ -98,14 +105,15 @@ def _zone(api: Cloudflare, domain: str) -> Zone:
     )
 
 
-def _refuse_others(domain: str, others: Sequence[Record], wanted: set[str]) -> None:
+def _refuse_others(domain: str, others: Sequence[Record], wanted: tuple[str, ...]) -> None:
     wrong = [one for one in others if one.type not in ("A", "AAAA") or _canonical(one.content) not in wanted]
     if wrong:
         shown = ", ".join(f"{one.type} {one.content}" for one in wrong)
         whose = "it is another host's of al's" if any(one.comment == MARK for one in wrong) else "al did not make it"
+        lead = f", or have it lead to {', '.join(sorted(wanted))}" if wanted else ""
         raise RecordTaken(
             f"{domain} leads elsewhere already ({shown}), and {whose}: nothing was changed there",
-            hint=f"remove it, or have it lead to {', '.join(sorted(wanted))}; or choose another domain",
+            hint=f"remove it{lead}; or choose another domain",
         )
 
 

@@ -115,7 +115,7 @@ def docker_pipe(source: Sequence[str], target: Sequence[str], *, what: str, time
         except subprocess.TimeoutExpired:
             raise ProvisionFailed(f"{what} did not end within {timeout:.0f} s") from None
         finally:
-            first.terminate()
+            first.kill()  # a client that cannot write ends at nothing less; a no-op once it has ended
         assert first.stderr is not None
         said = first.stderr.read()
     if second.returncode != 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 from alvps.errors import HostKeyRefused
 from alvps.project.environment import Environment, Web
 from alvps.project.environments import companion_folder, save_environment
-from alvps.provision import bootstrap, record
+from alvps.provision import bootstrap, dns_removal, record
 from alvps.provision.onhost import run_bootstrap
 from alvps.provision.provider import Event, Plan, Progress, ProvisionFailed, Report
 from alvps.provision.record import Record
@@ -33,7 +33,7 @@ class Existing:
     host: a name or address, also an alias of the user's ssh configuration; user and port come from there when None.
     key_path: None for the user's own keys. fingerprint: the host key that is expected, as `ssh-keygen -l` prints it;
     otherwise `confirm` is asked with the keys that the host shows. passphrase: asked for that of a locked key file.
-    web: what the world shall see.
+    web: what the world shall see. dns_token: Cloudflare's, for the records of web.domain.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Existing:
     confirm: Confirm | None = None
     passphrase: Callable[[Path], str | None] | None = None
     web: Web = field(default_factory=Web)
+    dns_token: str | None = field(default=None, repr=False)
 
     def plan(self) -> Plan:
         return Plan(
@@ -59,8 +60,8 @@ class Existing:
         )
 
     def create(self, progress: Progress) -> Environment:
-        earlier = record.load(self.name)  # also refuses a bad name before anything else
         record.refuse_taken(self.name)
+        earlier = record.earlier(self.name, "existing")  # also refuses a bad name before anything else
         user, port = self._resolved()
         wanted = Target(self.host, user=user, port=port, key_path=self.key_path)
         with timed(progress, "host key", f"the host key of {self.host} is confirmed"):
@@ -95,10 +96,24 @@ class Existing:
         # sshd may have been reloaded with new settings: that the next connection works is what has to be known.
         with timed(progress, "connect", f"a new SSH connection to {self.host} is verified"):
             verify(environment, digest=bootstrap.digest(), passphrase=self.passphrase)
-        save_environment(environment)
-        return environment
+        if self.web.domain is None:
+            save_environment(environment)
+            return environment
+        from alvps.provision.web import Change, change
+
+        # Has the domain lead to the address that the host says it has, and writes the environment.
+        return change(
+            Change(
+                environment=environment,
+                web=self.web,
+                dns_token=self.dns_token,
+                passphrase=self.passphrase,
+                progress=progress,
+            )
+        )
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:
+        dns_removal.require_token(environment.dns, self.dns_token)
         script = resource("cloud-init", "remove.sh").read_bytes()
         argv = bootstrap.argv(*(["--purge"] if purge else []), user=environment.user)
         with self._connect(environment) as connection:
@@ -110,7 +125,11 @@ class Existing:
                     f"{connection.host_label}: not everything was removed", hint="run it again", detail=outcome.tail
                 )
         return Report(
-            removed=(*_said(outcome, "removed: "), *record.forget(self.name)),
+            removed=(
+                *_said(outcome, "removed: "),
+                *dns_removal.removed(environment.dns, self.dns_token),
+                *record.forget(self.name),
+            ),
             left=tuple(f"{environment.host}: {what}" for what in _said(outcome, "left: ")),
         )
 
@@ -144,7 +163,7 @@ class Existing:
 
     def _check(self, connection: Connection, user: str, *, fresh: bool) -> None:
         """Raises ProvisionFailed when the machine cannot be a host; then nothing was changed, here or there."""
-        argv = bootstrap.argv("--check", user=user)
+        argv = bootstrap.argv("--check", *bootstrap.web_arguments(self.web), user=user)
         outcome = run_script(connection, argv, bootstrap.script(), on_line=lambda _line: None, timeout=60)
         if outcome.exit_code == 0:
             return

@@ -82,22 +82,22 @@ def ensure_image(authorities: tuple[str, ...], progress: Progress) -> str:
     return built
 
 
-def ensure_base(progress: Progress) -> str:
-    """The id of debian:bookworm-slim: what is there, else pulled, else made from Debian's packages.
+def ensure_base(progress: Progress, base: str = BASE) -> str:
+    """The id of debian:bookworm-slim, or of another release's: what is there, else pulled, else made from packages.
 
     Raises ProvisionFailed.
     """
-    if (there := image_id(BASE)) is not None:
+    if (there := image_id(base)) is not None:
         return there
-    progress(Event(step="base", text=f"pulling {BASE}"))
+    progress(Event(step="base", text=f"pulling {base}"))
     try:
-        docker_lines(["pull", "--quiet", BASE], what=BASE, on_line=lambda _line: None, timeout=300)
+        docker_lines(["pull", "--quiet", base], what=base, on_line=lambda _line: None, timeout=300)
     except ProvisionFailed as error:
         progress(Event(step="base", text="it cannot be pulled; making it from Debian's packages, once"))
-        _make_base(progress, why=error.detail or "")
-    made = image_id(BASE)
+        _make_base(progress, base, why=error.detail or "")
+    made = image_id(base)
     if made is None:
-        raise ProvisionFailed(f"there is no image {BASE}")
+        raise ProvisionFailed(f"there is no image {base}")
     return made
 
 
@@ -106,13 +106,13 @@ def image_id(name: str) -> str | None:
     return docker_says(["image", "inspect", "--format", "{{.Id}}", name])
 
 
-def _make_base(progress: Progress, *, why: str) -> None:
+def _make_base(progress: Progress, base: str, *, why: str) -> None:
     script = resource("docker", "debian", "make-image")
-    argv = [*as_root("root" if os.getuid() == 0 else "user"), "sh", str(script), BASE]  # debootstrap makes devices
+    argv = [*as_root("root" if os.getuid() == 0 else "user"), "sh", str(script), base]  # debootstrap makes devices
     try:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except FileNotFoundError:
-        raise ProvisionFailed(f"{BASE} cannot be pulled, and without sudo it cannot be made", detail=why) from None
+        raise ProvisionFailed(f"{base} cannot be pulled, and without sudo it cannot be made", detail=why) from None
     said = b""
     with process:
         assert process.stdout is not None
@@ -121,7 +121,7 @@ def _make_base(progress: Progress, *, why: str) -> None:
             progress(Event(step="base", text=line.decode(errors="replace").rstrip(), detail=True))
     if process.returncode != 0:
         raise ProvisionFailed(
-            f"{BASE} can neither be pulled nor made on this machine",
+            f"{base} can neither be pulled nor made on this machine",
             hint=f"reach a registry, or run as root: sh {script}",
             detail=tail(why.encode() + b"\n" + said),
         )

@@ -115,8 +115,8 @@ class Local:
 
     def _begin(self) -> Record:
         """The record of this attempt, on disk before anything is made; an interrupted attempt's things go."""
-        earlier = record.load(self.name)  # also refuses a bad name before anything else
         record.refuse_taken(self.name)
+        earlier = record.earlier(self.name, "local")  # also refuses a bad name before anything else
         _ = self.trusted  # raises before anything is made
         require_engine()
         found = vps.owner(self.container)

@@ -56,6 +56,21 @@ def load(name: str) -> Record | None:
         ) from None
 
 
+def earlier(name: str, provider: str) -> Record | None:
+    """The record of an earlier call.
+
+    Raises UsageError as `load` does, and when that call was for another kind of machine: what it made there would be
+    forgotten.
+    """
+    found = load(name)
+    if found is not None and found.provider != provider:
+        there = f" (made so far: {found.rented})" if found.rented else ""
+        raise UsageError(
+            f"{name!r} was begun as a {found.provider!r} machine{there}", hint=f"al teardown {name}, or another --name"
+        )
+    return found
+
+
 def refuse_taken(name: str) -> None:
     """Raises UsageError when there is an environment of that name."""
     if name in list_environments():

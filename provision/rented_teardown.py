@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alvps.errors import CredentialsMissing
 from alvps.project.environment import Dns, Environment
-from alvps.provision import record
+from alvps.provision import dns_removal, record
 from alvps.provision.cloud import Cloud
 from alvps.provision.provider import Event, Progress, Report
 
@@ -21,27 +20,31 @@ class _Made:
 
 
 def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_token: str | None) -> Report:
-    """What is gone already counts as removed by somebody else and is not named in the report.
+    """What is gone already counts as removed by somebody else.
+
+    A server among that is named in the report: for an API key of another project it is not there, too.
 
     Raises CredentialsMissing before anything is removed, CloudError; then the files are still there, and the same call
     goes on.
     """
     dns = _dns(environment)
-    if dns is not None and dns_token is None:
-        raise CredentialsMissing(
-            f"the DNS records {', '.join(dns.records)} cannot be removed without a token; nothing was removed",
-            hint="al creds add cloudflare_api_token; if they are gone, take [dns] out of the environment's file",
-        )
+    dns_removal.require_token(dns, dns_token)
     progress(Event(step="remove", text=f"removing what was made at {cloud.name}"))
     made = _made(cloud, environment)
+    # In this order: a firewall cannot go before the server that it guards.
+    servers = {id_: cloud.delete_server(id_) for id_ in made.servers}
     removed = [
-        # In this order: a firewall cannot go before the server that it guards.
-        *(f"server {id_}" for id_ in made.servers if cloud.delete_server(id_)),
+        *(f"server {id_}" for id_, was_there in servers.items() if was_there),
         *(f"firewall {id_}" for id_ in made.firewalls if cloud.delete_firewall(id_)),
         *(f"ssh key {id_}" for id_ in made.ssh_keys if cloud.delete_ssh_key(id_)),
-        *(f"DNS record {name}" for name in _without_records(dns, dns_token)),
+        *dns_removal.removed(dns, dns_token),
     ]
-    return Report(removed=(*removed, *record.forget(environment.name)), left=())
+    left = tuple(
+        f"server {id_}: {cloud.name} has none of that id for this API key; it is gone, or another project's"
+        for id_, was_there in servers.items()
+        if not was_there
+    )
+    return Report(removed=(*removed, *record.forget(environment.name)), left=left)
 
 
 def _made(cloud: Cloud, environment: Environment) -> _Made:
@@ -67,15 +70,6 @@ def _made(cloud: Cloud, environment: Environment) -> _Made:
 def _dns(environment: Environment) -> Dns | None:
     begun = record.load(environment.name)
     return environment.dns or (begun.rented.dns if begun and begun.rented else None)
-
-
-def _without_records(known: Dns | None, token: str | None) -> tuple[str, ...]:
-    """Removes them; the names of those that there were."""
-    if known is None or token is None:
-        return ()
-    from alvps.provision import dns
-
-    return dns.remove(known, token)
 
 
 def _ids(*known: str | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment
@@ -56,13 +57,14 @@ def teardown(
         billed = "; it is billed until it is deleted there" if known.provider in clouds() else ""
         left = f"everything on {where(known)}: it was not contacted{billed}"
         return Report(removed=record.forget(known.name), left=(left,))
-    if known.provider == "local":
-        provider = open_provider("local", name=known.name)
-    elif known.provider == "existing":
-        provider = open_provider("existing", name=known.name, host=known.host, passphrase=passphrase)
-    else:
-        cloud, token = open_cloud(known.provider), find_api_key("cloudflare")
-        provider = open_provider(known.provider, name=known.name, cloud=cloud, dns_token=token)
+    options: dict[str, Any] = {"name": known.name}
+    if known.provider != "local":
+        options["dns_token"] = find_api_key("cloudflare")
+    if known.provider == "existing":
+        options |= {"host": known.host, "passphrase": passphrase}
+    elif known.provider in clouds():
+        options["cloud"] = open_cloud(known.provider)
+    provider = open_provider(known.provider, **options)
     return provider.destroy(known, progress, purge=purge)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from alvps.errors import UsageError
 from alvps.project.environment import Dns, Environment, Web
 from alvps.project.environments import save_environment
-from alvps.provision import addresses, bootstrap
+from alvps.provision import addresses, bootstrap, dns_removal
 from alvps.provision.provider import Event, Progress, ProvisionFailed, silent
 from alvps.provision.remote import run_script
 from alvps.provision.timing import timed
@@ -52,11 +51,8 @@ def change(wanted: Change) -> Environment:
     HostKeyRefused, CloudError.
     """
     now = wanted.environment
-    if wanted.forgets and wanted.dns_token is None:
-        raise UsageError(
-            f"the DNS records of {now.web.domain} cannot be removed without a token; nothing was changed",
-            hint="al creds add cloudflare_api_token; if they are gone, take [dns] out of the environment's file",
-        )
+    if wanted.forgets:
+        dns_removal.require_token(now.dns, wanted.dns_token)
     with connect(target(now), passphrase=wanted.passphrase) as connection:
         _check(connection, wanted.web)
         _open_ports(wanted)
@@ -99,7 +95,7 @@ def _lead_here(wanted: Change, connection: Connection) -> Environment:
     found = () if now.provider == "local" else addresses.of(connection, now.host)
     if not found or wanted.dns_token is None:
         kinds = " and ".join(f"{'AAAA' if ':' in address else 'A'} {address}" for address in found)
-        text = f"{domain} has to lead to this host: {kinds or 'its public address was not found out'}"
+        text = f"{domain} has to lead to this host: {kinds or 'which has no public address that could be found out'}"
         wanted.progress(Event(step="dns", text=text, note=True))
         return now
     from alvps.provision import dns
@@ -134,11 +130,8 @@ def _run(connection: Connection, web: Web, progress: Progress) -> None:
 
 
 def _forget(wanted: Change, now: Environment, known: Dns) -> Environment:
-    assert wanted.dns_token is not None
-    from alvps.provision import dns
-
-    for text in dns.remove(known, wanted.dns_token):
-        wanted.progress(Event(step="dns", text=f"removed the DNS record {text}", note=True))
+    for text in dns_removal.removed(known, wanted.dns_token):
+        wanted.progress(Event(step="dns", text=f"removed the {text}", note=True))
     now = replace(now, dns=None)
     save_environment(now)
     return now

@@ -90,6 +90,7 @@ def existing(
     Shows the server's host key and asks whether it is the right one before anything is sent.
     """
     from alvps.cli.host import ask_passphrase
+    from alvps.provision.keys import find_api_key
     from alvps.provision.registry import open_provider
 
     user, host = host.split("@", 1) if "@" in host else (user, host)
@@ -98,9 +99,10 @@ def existing(
         "host": host,
         "user": user,
         "port": port,
-        "key_path": key_path,
+        "key_path": key_path.absolute() if key_path else None,  # the environment's file is elsewhere
         "fingerprint": fingerprint,
         "web": web_of(domain, dashboard, expose),
+        "dns_token": find_api_key("cloudflare"),
         "confirm": _confirm if sys.stdin.isatty() else None,
         "passphrase": ask_passphrase if sys.stdin.isatty() else None,
     }

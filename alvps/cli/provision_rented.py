@@ -83,7 +83,7 @@ def rented_command(provider: str, title: str, credential: str, variable: str) ->
             ssh_key=ssh_key.absolute() if ssh_key else None,
             web=web_of(domain, dashboard, expose),
         )
-        earlier = record.load(name)
+        earlier = record.earlier(name, provider)
         if earlier is None:
             record.refuse_taken(name)
         else:
@@ -104,7 +104,7 @@ def rented_command(provider: str, title: str, credential: str, variable: str) ->
         if dry_run:
             show_plan(server.plan(), as_json=as_json)
             return
-        if not yes:
+        if not yes and not _is_ordered(earlier):
             planned = server.plan()
             show_plan(planned, as_json=False, brief=True)
             click.confirm(f"Order it, for {planned.price}?", abort=True, err=True)
@@ -127,6 +127,10 @@ def _as_before(asked: _Asked, earlier: Record) -> _Asked:
         ssh_key=asked.ssh_key or (Path(earlier.key_path) if earlier.key_path else None),
         web=earlier.rented.web if asked.web == Web() else asked.web,
     )
+
+
+def _is_ordered(earlier: Record | None) -> bool:
+    return earlier is not None and earlier.rented is not None and earlier.rented.server is not None
 
 
 def _refuse_silence(asked: _Asked, *, sure: bool) -> None:

@@ -18,6 +18,8 @@ from sanic.http.constants import Stage
 from sanic.server import AsyncioServer
 from sanic.server.protocols.http_protocol import HttpProtocol
 
+from alvps.gateway.sockets import BACKLOG
+
 Application = Sanic[Any, Any]
 DRAIN = 2.0  # seconds for requests that are being answered when the daemon stops
 QUIET = 1.0  # seconds since anything came or went on a connection, after which nothing is on its way to us
@@ -52,7 +54,10 @@ class Servers:
         for number, listener in enumerate(listeners):
             # Not before the application is whole: a connection may already wait in a listener from systemd.
             kwargs = {"start_serving": False}
-            server = await app.create_server(sock=listener, return_asyncio_server=True, asyncio_server_kwargs=kwargs)
+            # With Sanic's own default the queue of a listener from systemd would shrink to 100 from here on.
+            server = await app.create_server(
+                sock=listener, backlog=BACKLOG, return_asyncio_server=True, asyncio_server_kwargs=kwargs
+            )
             assert server is not None
             if number == 0:
                 await server.startup()  # type: ignore[no-untyped-call]  # Sanic's  # Sanic's, as all of these

@@ -12,7 +12,7 @@ from pathlib import Path
 from alvps.errors import AlError
 
 FIRST = 3  # SD_LISTEN_FDS_START, sd_listen_fds(3)
-BACKLOG = 1024
+BACKLOG = 4096  # as in action-llama.socket; the kernel's somaxconn is the other bound
 
 
 def handed_over(name: str, environ: Mapping[str, str] = os.environ) -> list[socket.socket]:

@@ -21,7 +21,7 @@ from hcloud.ssh_keys import SSHKey
 from alvps import __version__
 from alvps.provision.cloud import CloudError, NameTaken, Offers, Order, Server, SshKey
 from alvps.provision.endpoint import checked_endpoint, checked_token
-from alvps.provision.hetzner.failures import BUSY, code_of, explain, explained
+from alvps.provision.hetzner.failures import BUSY, GONE, explain, explained
 from alvps.provision.hetzner.models import labels, meaning, rules, selector, server_of
 from alvps.provision.hetzner.offers import offers
 
@@ -175,7 +175,7 @@ class Hetzner:
         try:
             return self._client.servers.get_by_id(int(server_id))
         except APIException as error:
-            if code_of(error) == 404:
+            if error.code == GONE:
                 return None
             raise
 
@@ -203,7 +203,7 @@ class Hetzner:
                 try:
                     delete()
                 except APIException as error:
-                    if code_of(error) == 404:
+                    if error.code == GONE:
                         return False
                     if error.code not in BUSY:
                         raise

@@ -32,6 +32,8 @@ _KINDS: dict[str, tuple[type[CloudError], str | None]] = {
     "protected": (CloudError, "switch its protection off in Hetzner Console first"),
 }
 _STATUS = {401: "unauthorized", 403: "forbidden", 429: "rate_limit_exceeded"}
+# The API's own word for it. A bare status 404 is anybody's: a proxy's, that of a wrong HCLOUD_ENDPOINT.
+GONE = "not_found"
 BUSY = {"locked", "conflict", "resource_in_use"}  # passes by itself when another action has ended
 
 
@@ -46,22 +48,16 @@ def explained(what: str) -> Iterator[None]:
         raise CloudUnreachable(f"Hetzner: {what}: no answer ({_reason(error)})", hint="is there a network?") from None
     except (HCloudException, KeyError, TypeError) as error:
         # hcloud takes any JSON for the API's: a proxy's page, a wrong HCLOUD_ENDPOINT.
-        raise CloudUnreachable(
-            f"Hetzner: {what}: that answer is not the API's ({type(error).__name__}: {error})",
-            hint="look at HCLOUD_ENDPOINT and HTTPS_PROXY",
-        ) from None
+        raise _not_the_api(what, f"{type(error).__name__}: {error}") from None
 
 
 def explain(what: str, error: APIException | ActionException) -> CloudError:
     """One error of the API's as ours, with its own words."""
     code, words = _said(error)
+    if isinstance(code, int) and (code < 300 or code == 404):
+        return _not_the_api(what, f"HTTP status {code}, and no JSON")
     kind, hint = _KINDS.get(_known(code), (CloudError, None))
     return kind(f"Hetzner: {what}: {words} ({code})", hint=hint, detail=_fields(error))
-
-
-def code_of(error: APIException) -> int | str:
-    """The API's code; an HTTP status where the answer had none."""
-    return 404 if error.code == "not_found" else error.code
 
 
 def _said(error: APIException | ActionException) -> tuple[int | str, str]:
@@ -72,10 +68,15 @@ def _said(error: APIException | ActionException) -> tuple[int | str, str]:
 
 
 def _known(code: int | str) -> str:
-    """hcloud gives the HTTP status of an answer that has no code of the API's; one of 2xx was a proxy's page."""
+    """hcloud gives the HTTP status of an answer that has no code of the API's."""
     if isinstance(code, str):
         return code
-    return "server_error" if code >= 500 or code < 300 else _STATUS.get(code, "")
+    return "server_error" if code >= 500 else _STATUS.get(code, "")
+
+
+def _not_the_api(what: str, why: str) -> CloudUnreachable:
+    hint = "look at HCLOUD_ENDPOINT and HTTPS_PROXY"
+    return CloudUnreachable(f"Hetzner: {what}: that answer is not the API's ({why})", hint=hint)
 
 
 def _fields(error: APIException | ActionException) -> str | None:

@@ -96,7 +96,7 @@ class Vultr:
         except (NoAnswer, BadAnswer, Broken) as error:
             raise CloudUnreachable(
                 f"Vultr: ordering the server: {error.text}; whether it was ordered is not known",
-                hint="the same command looks for it and goes on",
+                hint="it is looked for before another is ordered",
             ) from None
         except Refused as error:
             raise explain("ordering the server", error) from None
@@ -143,9 +143,10 @@ class Vultr:
         return self._deleted("the SSH key", lambda: self._client.ssh_keys.delete(key_id))
 
     def _deleted(self, what: str, delete: Callable[[], None]) -> bool:
-        """Asks until it is accepted: a refusal can only mean that the thing is in use or being worked on. False: none.
+        """Asks until it is accepted. False: there was none.
 
-        The request has nothing but an id in it.
+        There is nothing but an id in the request, so a refusal can only mean that the thing is in use or worked on; for
+        an instance that is locked the API has the status 500.
         """
         refusal: Refused | None = None
         for _ in self._rounds(_GONE):
@@ -154,7 +155,7 @@ class Vultr:
                     delete()
                 except NotFound:
                     return False
-                except (Conflict, Invalid) as error:
+                except (Broken, Conflict, Invalid) as error:
                     refusal = error
                 else:
                     return True

@@ -49,10 +49,19 @@ class Machine:
         assert not ok or done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         return (done.stdout + ("" if ok else done.stderr)).strip()
 
-    def bootstrap(self, script: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    def bootstrap(self, *options: str, script: bytes | None = None) -> subprocess.CompletedProcess[str]:
         """The bootstrap, as every caller runs it."""
         text = bootstrap.script() if script is None else script
-        return self.run("sh", "-s", "--", "--digest", bootstrap.digest(text), stdin=text.decode(), timeout=300)
+        words = ("sh", "-s", "--", "--digest", bootstrap.digest(text), *options)
+        return self.run(*words, stdin=text.decode(), timeout=300)
+
+    def state(self) -> str:
+        """What a bootstrap could change: files with their times, and which units were started anew."""
+        return self.sh(
+            "find /etc /opt /var/lib/action-llama* /usr/local /var/lib/dpkg -xdev -printf '%p %m %U %G %T@ %C@\\n' |"
+            " sort;"
+            " systemctl show -P InvocationID docker ssh systemd-journald action-llama-firewall"
+        )
 
     def ssh(self, *command: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """OpenSSH's own client with nothing but the environment's files."""

@@ -57,7 +57,8 @@ class FakeCloud(ABC):
     """Listens on 127.0.0.1 from construction until it is closed.
 
     requests: all that came, in order. answers: their statuses. problems: what a provider would silently
-    ignore and no client should send. patience: how many looks at a thing it takes until it is done.
+    ignore and no client should send. patience: how many looks each state of a thing lasts; 0: the first look finds it
+    at its end.
     """
 
     version: str  # the first word of every path

@@ -154,7 +154,7 @@ def test_a_quota_says_what_was_made_and_the_same_command_goes_on(al: Al, fake: H
     assert "server limit exceeded" in err
     key, firewall = next(iter(fake.ssh_keys)), next(iter(fake.firewalls))
     assert f"made so far: ssh key {key}, firewall {firewall}" in err
-    assert "the same command goes on, al teardown removes what there is" in err
+    assert "the same command goes on, al teardown demo removes what there is" in err
     fake.server_limit = 1
     assert al("provision", "hetzner", "--name", "demo", "--yes")[0] == 0  # what to order is on record
     assert (len(fake.ssh_keys), len(fake.firewalls), len(fake.servers)) == (1, 1, 1)

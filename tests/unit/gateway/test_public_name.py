@@ -91,7 +91,7 @@ def test_a_login_under_the_domain_and_its_end(host: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_who_guesses_tickets_is_told_to_wait_and_nobody_else(host: Path) -> None:
+def test_who_guesses_tickets_is_told_to_wait_and_nobody_else(host: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario() -> None:
         (host / "web.conf").write_text(SHOWN)
         async with FakeLauncher(host), running(host) as daemon:
@@ -106,3 +106,5 @@ def test_who_guesses_tickets_is_told_to_wait_and_nobody_else(host: Path) -> None
             assert await guess("203.0.113.10, 203.0.113.9") == 429  # what the proxy adds is the last
 
     asyncio.run(scenario())
+    # However many they are: a line at once, and the next after a minute.
+    assert capsys.readouterr().out.count("dashboard logins refused") == 1

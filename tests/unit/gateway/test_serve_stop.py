@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import sys
 from collections import Counter
 
 import pytest
@@ -13,7 +14,7 @@ from sanic.response import HTTPResponse, text
 
 from alvps.gateway import serve
 from alvps.gateway.serve import Servers, application
-from alvps.gateway.sockets import tcp_listener
+from alvps.gateway.sockets import BACKLOG, tcp_listener
 from tests.support.daemon_rig import until
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: al\r\nContent-Length: 4\r\n\r\nbody"
@@ -138,3 +139,22 @@ def test_nobody_notices_that_servers_come_and_go() -> None:
 
     asyncio.run(scenario())
     assert min(counts.values()) > 50
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="the queue's length is asked of Linux")
+def test_the_queue_of_a_listener_stays_as_long_as_it_was() -> None:
+    """While the daemon restarts, what connects waits in it."""
+
+    def longest(listener: socket.socket) -> int:
+        # tcpi_sacked of struct tcp_info: for a listener the length of its queue (tcp(7), linux/tcp.h)
+        return int.from_bytes(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[28:32], sys.byteorder)
+
+    async def scenario() -> None:
+        with listening() as listener:
+            before = longest(listener)
+            assert before >= min(BACKLOG, 1024)
+            servers = await started(listener)
+            assert longest(listener) == before
+            await servers.stop()
+
+    asyncio.run(scenario())

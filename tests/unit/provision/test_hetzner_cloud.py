@@ -280,6 +280,15 @@ def test_an_answer_that_is_not_the_apis_is_said_to_be_none(fake: Fake, cloud: Cl
         cloud.find_server(INSTANCE)
 
 
+def test_nothing_is_gone_because_a_proxy_says_404(fake: Fake, cloud: Cloud) -> None:
+    for method in ("GET", "DELETE"):
+        fake.on(method, "/.*", Say(404, b"<html>a proxy's page</html>"), times=None)
+    calls = (cloud.server, cloud.delete_server, cloud.delete_firewall, cloud.delete_ssh_key)
+    for call in calls:
+        with pytest.raises(CloudUnreachable, match="not the API's"):
+            call("4711")
+
+
 def test_no_network_is_said_without_a_traceback(fake: Fake, cloud: Cloud) -> None:
     fake.close()
     with pytest.raises(CloudUnreachable, match="refused") as caught:

@@ -41,14 +41,14 @@ def test_both_sides_mean_the_same_by_a_domain(names: list[str]) -> None:
 
 def test_without_the_dashboard_its_listener_is_not_named() -> None:
     text = caddyfile()
-    assert re.findall(r"import daemon (\d+)", text) == ["8080", "8080"]
+    assert re.findall(r"reverse_proxy 127\.0\.0\.1:(\d+)", text) == ["8080", "8080"]
     assert "protocols h1\n" in text
     assert "tls internal" not in text
 
 
 def test_with_the_dashboard_what_is_no_webhook_goes_there() -> None:
     text = caddyfile(dashboard="yes")
-    assert re.findall(r"import daemon (\d+)", text) == ["8080", "8080", "8081"]
+    assert re.findall(r"reverse_proxy 127\.0\.0\.1:(\d+)", text) == ["8080", "8080", "8081"]
     assert "protocols h1 h2\n" in text
 
 

@@ -49,7 +49,7 @@ def test_it_says_what_the_machine_has_to_know() -> None:
     assert "ssh_authorized_keys: [" + json.dumps(BOOT.authorized_key) + "]" in text
     assert value(text, "ed25519_private") == BOOT.host_key.private
     assert value(text, "ed25519_public") == BOOT.host_key.public
-    assert value(text, "trusted") == [PEM]
+    assert value(text, "ca_certs") == {"remove_defaults": False, "trusted": [PEM]}
 
 
 def test_the_script_arrives_byte_for_byte_and_is_run_with_its_own_digest() -> None:

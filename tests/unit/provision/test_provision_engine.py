@@ -117,6 +117,13 @@ def test_a_pipe_carries_bytes_and_tells_which_end_failed(client: Path) -> None:
     assert caught.value.detail == "\x00data"
 
 
+def test_a_source_that_nobody_reads_does_not_hold_the_pipe_up(client: Path) -> None:
+    """The docker client takes SIGTERM for a wish, and cannot fulfil it while it writes."""
+    write(client, 'case $1 in save) trap "" TERM; exec yes;; load) head -c 1 >/dev/null; exit 1;; esac')
+    with pytest.raises(ProvisionFailed, match="loading failed"):
+        engine.docker_pipe(["save"], ["load"], what="loading")
+
+
 def test_privileges_are_tried_in_turn_until_one_is_granted(client: Path) -> None:
     write(client, 'echo "No such container" >&2; exit 1')
     tried: list[object] = []

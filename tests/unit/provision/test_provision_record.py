@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from alvps.errors import CredentialsMissing, UsageError
-from alvps.project.environment import Environment, Rented
+from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import list_environments, save_environment
-from alvps.provision import record
+from alvps.provision import open_provider, record, silent
+from alvps.provision.begun import Begun, Wanted
 from alvps.provision.record import Record
 from alvps.provision.teardown import find, teardown
+from tests.unit.provision.memory_cloud import MemoryCloud
 
 RECORD = Record(name="demo", provider="local", instance="abc", host="127.0.0.1", port=2222, container="al-vps-demo")
 
@@ -52,10 +56,34 @@ def test_a_broken_record_is_named(home: Path, text: str) -> None:
         record.load("demo")
 
 
+@pytest.mark.parametrize(("kind", "options"), [("local", {}), ("existing", {"host": "192.0.2.1"})])
+def test_what_was_begun_at_a_provider_is_not_forgotten_for_another_kind_of_machine(
+    kind: str, options: dict[str, str]
+) -> None:
+    rented = Begun(wanted=Wanted(plan="cx23", region="nbg1", image="debian-12"), web=Web(), server="4711")
+    begun = Record(name="demo", provider="hetzner", instance="abc", host="", rented=rented)
+    record.save(begun)
+    with pytest.raises(UsageError, match=r"begun as a 'hetzner' machine \(made so far: server 4711\)"):
+        open_provider(kind, name="demo", **options).create(silent)
+    assert record.load("demo") == begun
+
+
 @pytest.mark.parametrize("name", ["", "A", "a_b", "../x", "a/b", "-a", "a" * 80, "ä"])
 def test_a_name_that_no_environment_can_have_is_refused_first(name: str) -> None:
     with pytest.raises(UsageError):
         record.load(name)
+
+
+@pytest.mark.parametrize(
+    ("provider", "options"),
+    [("local", {}), ("existing", {"host": "example.org"}), ("hetzner", {"cloud": MemoryCloud(name="hetzner")})],
+)
+def test_another_kind_of_machine_does_not_take_over_a_record(provider: str, options: dict[str, Any]) -> None:
+    """A server that is billed would be forgotten with it."""
+    record.save(replace(RECORD, provider="vultr"))
+    with pytest.raises(UsageError, match="'demo' was begun as a 'vultr' machine"):
+        open_provider(provider, name="demo", **options).create(silent)
+    assert record.load("demo") == replace(RECORD, provider="vultr")
 
 
 def test_forgetting_takes_everything_and_says_what_there_was(home: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from alvps.errors import UsageError
+from alvps.errors import CredentialsMissing
 from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import load_environment, save_environment
 from alvps.provision import bootstrap, web
@@ -153,9 +153,18 @@ def test_another_domain_takes_the_records_along(world: World) -> None:
 @pytest.mark.parametrize("wanted", [Web(), Web(domain="other.example.com")])
 def test_records_are_not_left_behind_for_want_of_a_token(world: World, wanted: Web) -> None:
     before = environment(web=WITH, dns=Dns(zone="z", records=("r",)))
-    with pytest.raises(UsageError, match="without a token; nothing was changed"):
+    with pytest.raises(CredentialsMissing, match="without a token; nothing was"):
         world.change(before, wanted, token=None)
     assert (world.did, load_environment("prod")) == ([], before)
+
+
+def test_where_nothing_was_made_no_token_is_needed(world: World) -> None:
+    world.fake.add("A", ADDRESS, comment="by hand")
+    after = world.change(environment(), WITH)
+    assert after.dns is not None
+    assert after.dns.records == ()
+    assert world.change(after, Web(), token=None).dns is None
+    assert world.fake.shown() == {("A", ADDRESS)}
 
 
 def test_without_a_token_a_person_is_told_which_records_to_make(world: World) -> None:
@@ -167,7 +176,7 @@ def test_without_a_token_a_person_is_told_which_records_to_make(world: World) ->
 def test_a_local_vps_is_led_to_by_nobody(world: World) -> None:
     world.change(environment(provider="local", container="x"), WITH)
     assert world.fake.asked == []
-    assert "was not found out" in world.notes[0]
+    assert "no public address" in world.notes[0]
 
 
 def test_a_rented_servers_firewall_is_opened_and_closed(world: World) -> None:
