@@ -75,6 +75,13 @@ def ensure(
     return made
 
 
+def refuse_taken(domain: str, token: str, *, cloudflare: Cloudflare | None = None) -> None:
+    """For a host that has no address yet: raises as `ensure` would for whatever address it gets. Changes nothing."""
+    api = cloudflare or Cloudflare(token=token)
+    zone = _zone(api, domain)
+    _refuse_others(domain, [record for record in api.records(zone.id, domain) if record.type in _LEADS], ())
+
+
 def remove(dns: Dns, token: str, *, cloudflare: Cloudflare | None = None) -> tuple[str, ...]:
     """Removes the records that an environment remembers; says which there were. Raises CloudError."""
     api = cloudflare or Cloudflare(token=token)
@@ -103,9 +110,10 @@ def _refuse_others(domain: str, others: Sequence[Record], wanted: tuple[str, ...
     if wrong:
         shown = ", ".join(f"{one.type} {one.content}" for one in wrong)
         whose = "it is another host's of al's" if any(one.comment == MARK for one in wrong) else "al did not make it"
+        lead = f", or have it lead to {', '.join(sorted(wanted))}" if wanted else ""
         raise RecordTaken(
             f"{domain} leads elsewhere already ({shown}), and {whose}: nothing was changed there",
-            hint=f"remove it, or have it lead to {', '.join(sorted(wanted))}; or choose another domain",
+            hint=f"remove it{lead}; or choose another domain",
         )
 
 

@@ -7,7 +7,6 @@ at once, and containers that are still there are found by the next start.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 
 from alvps.errors import AlError
@@ -70,7 +68,7 @@ class Standing:
         }
         for name, argv in argvs.items():
             self._children[name] = programs.start(self.here, argv)
-        self._note(listen=listen, dashboard=dashboard)
+        self.here.note({"pid": os.getpid(), "listen": f"{listen[0]}:{listen[1]}", "dashboard": dashboard})
         layout = Layout(control=str(self.here.control))
         end = time.monotonic() + UP_WITHIN
         while reasons := serving.wait_ready(layout, release, time.monotonic() + 0.2):
@@ -173,9 +171,3 @@ class Standing:
                 return "\n".join(text.splitlines()[-20:])
         last = file.stream(self.here.log, Query(lines=5))
         return "\n".join(render(entry) for entry in last) or None
-
-    def _note(self, *, listen: tuple[str, int], dashboard: int) -> None:
-        facts = {"pid": os.getpid(), "listen": f"{listen[0]}:{listen[1]}", "dashboard": dashboard}
-        new = Path(self.here.run / "here.json.new")
-        new.write_text(json.dumps(facts))
-        new.replace(self.here.run / "here.json")

@@ -96,7 +96,7 @@ class Vultr:
         except (NoAnswer, BadAnswer, Broken) as error:
             raise CloudUnreachable(
                 f"Vultr: ordering the server: {error.text}; whether it was ordered is not known",
-                hint="the same command looks for it and goes on",
+                hint="it is looked for before another is ordered",
             ) from None
         except Refused as error:
             raise explain("ordering the server", error) from None

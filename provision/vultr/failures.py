@@ -13,6 +13,7 @@ from alvps.provision.vultr.errors import (
     Forbidden,
     Invalid,
     NoAnswer,
+    NotFound,
     RateLimited,
     Unauthorized,
     VultrError,
@@ -51,11 +52,13 @@ def _meaning(error: VultrError) -> tuple[type[CloudError], str | None]:
     elif isinstance(error, Forbidden):
         kind, hint = TokenRefused, f"the user whose API key it is may not do this; as another one: {_ANOTHER}"
     elif isinstance(error, RateLimited):
-        kind, hint = CloudUnreachable, "these are too many requests: wait a minute, then the same command goes on"
+        kind, hint = CloudUnreachable, "these are too many requests: wait a minute"
     elif isinstance(error, (Broken, NoAnswer)):
-        kind, hint = CloudUnreachable, "the same command goes on from here (https://status.vultr.com)"
+        kind, hint = CloudUnreachable, "is there a network? See https://status.vultr.com, too"
     elif isinstance(error, BadAnswer):
         kind, hint = CloudUnreachable, "that is not Vultr's API: look at VULTR_ENDPOINT and HTTPS_PROXY"
+    elif isinstance(error, NotFound):
+        hint = "somebody removed it meanwhile, or VULTR_ENDPOINT is not Vultr's API"
     elif isinstance(error, Invalid) and _SOLD_OUT.search(error.text):
         kind, hint = NotAvailable, "choose another --plan or --region"
     elif isinstance(error, Invalid) and _QUOTA.search(error.text):

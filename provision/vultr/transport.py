@@ -15,8 +15,8 @@ from alvps.credentials import ask
 from alvps.provision.vultr.errors import BadAnswer, Broken, NoAnswer, RateLimited, VultrError, refused
 
 ENDPOINT = "https://api.vultr.com/v2"
-_ATTEMPTS = 5
-_TIMEOUT = 30.0  # seconds, for one attempt
+_ATTEMPTS = 4
+_TIMEOUTS = {"GET": 20.0, "DELETE": 20.0, "POST": 60.0}  # seconds, for one attempt
 _LONGEST_PAUSE = 30.0  # seconds; told to wait longer, a person had better try later
 _TEXT = 500  # characters of the API's own words in an error
 
@@ -59,7 +59,7 @@ class Transport:
         for attempt in range(1, _ATTEMPTS + 1):
             answer: ask.Answer | None = None
             try:
-                answer = ask.ask(request, _TIMEOUT)
+                answer = ask.ask(request, _TIMEOUTS[request.method])
                 return self._read(answer, asked)
             except ask.NoAnswer as error:
                 failure: VultrError = NoAnswer(asked, str(error))
@@ -77,20 +77,20 @@ class Transport:
             value = json.loads(answer.body, parse_float=Decimal) if answer.body.strip() else {}
         except ValueError:
             value = None
-        if answer.status == 404 and not isinstance(value, dict):
-            # A proxy's, or that of a wrong VULTR_ENDPOINT: nothing is taken for gone because of it.
-            raise BadAnswer(asked, "HTTP status 404, and no JSON")
         if not 200 <= answer.status < 300:
-            raise refused(asked, self._words(value, answer.status), answer.status)
+            words = self._words(value)
+            if answer.status == 404 and not words:
+                # A proxy's, or that of a wrong VULTR_ENDPOINT: nothing is taken for gone because of it.
+                raise BadAnswer(asked, "HTTP status 404, without a word of the API's")
+            raise refused(asked, words or f"HTTP status {answer.status}", answer.status)
         if not isinstance(value, dict):
             raise BadAnswer(asked, "the answer is no JSON object")
         return value
 
-    def _words(self, value: object, status: int) -> str:
+    def _words(self, value: object) -> str:
         """What the API says about its refusal; never the key, should it be repeated there."""
         said = value.get("error") if isinstance(value, dict) else None
-        text = " ".join(said.split())[:_TEXT] if isinstance(said, str) else ""
-        return text.replace(self.token, "…") or f"HTTP status {status}"
+        return " ".join(said.replace(self.token, "…").split())[:_TEXT] if isinstance(said, str) else ""
 
     def _pause(self, attempt: int, answer: ask.Answer | None) -> float:
         """Seconds until the next attempt: what the API asks for (RFC 9110, 10.2.3), else longer each time."""

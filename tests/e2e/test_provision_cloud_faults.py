@@ -48,13 +48,13 @@ def test_a_wrong_key_makes_nothing(anyone: Renter) -> None:
     anyone.nothing_left()
 
 
-def test_no_key_is_said_before_anything_is_asked(anyone: Renter) -> None:
-    anyone.product.extra_env |= {"HCLOUD_TOKEN": "", "VULTR_API_KEY": ""}
-    outcome = anyone.provision()
+def test_no_key_is_said_before_anything_is_asked(hetzner: Renter) -> None:
+    hetzner.product.extra_env |= {"HCLOUD_TOKEN": "", "VULTR_API_KEY": ""}
+    outcome = hetzner.provision()
     assert outcome.code == 2, str(outcome)
-    assert f"al creds add {anyone.provider}_api_key" in outcome.err
-    assert anyone.cloud.requests == []
-    anyone.nothing_left()
+    assert f"al creds add {hetzner.provider}_api_key" in outcome.err
+    assert hetzner.cloud.requests == []
+    hetzner.nothing_left()
 
 
 def test_a_key_that_may_only_read_makes_nothing(hetzner: Renter) -> None:
@@ -113,10 +113,7 @@ def test_a_plan_that_is_sold_out_meanwhile_can_be_another_one(hetzner: Renter) -
     assert outcome.code == 1, str(outcome)
     assert "error during placement" in outcome.err
     assert "--plan" in outcome.err
-    other = hetzner.product.start(*hetzner.words, "--plan", "cx33")
-    hetzner.pinned()
-    other.kill()
-    other.communicate()
+    hetzner.interrupted(hetzner.pinned, "--plan", "cx33")
     hetzner.made_once()
     assert [server["server_type"]["name"] for server in hetzner.cloud.servers.values()] == ["cx33"]
     hetzner.torn_down()
@@ -158,11 +155,11 @@ def test_an_order_without_an_answer(anyone: Renter, when: str) -> None:
     anyone.torn_down()
 
 
-def test_an_order_without_an_answer_is_torn_down(anyone: Renter) -> None:
-    anyone.cloud.on("POST", anyone.servers, Cut("after"))
-    assert anyone.provision().code == 3
-    assert len(anyone.cloud.left()) == 3
-    anyone.torn_down()
+def test_an_order_without_an_answer_is_torn_down(hetzner: Renter) -> None:
+    hetzner.cloud.on("POST", hetzner.servers, Cut("after"))
+    assert hetzner.provision().code == 3
+    assert len(hetzner.cloud.left()) == 3
+    hetzner.torn_down()
 
 
 def test_an_order_that_ends_in_an_error(hetzner: Renter) -> None:
@@ -212,30 +209,25 @@ def test_an_order_that_arrives_after_the_teardown_makes_nothing(anyone: Renter) 
     anyone.nothing_left()
 
 
-def test_ctrl_c_says_what_there_is(anyone: Renter) -> None:
-    outcome = anyone.interrupted(anyone.pinned)
-    assert outcome.code == 130, str(outcome)
-    assert "made so far: ssh key" in outcome.err
-    assert f"al teardown {NAME}" in outcome.err
-    server = next(iter(anyone.cloud.servers if isinstance(anyone.cloud, Hetzner) else anyone.cloud.instances))
-    assert f"server {server}" in outcome.err
-    anyone.torn_down()
-
-
-def test_power_cut_instead_of_ctrl_c(anyone: Renter) -> None:
-    hold: Hold = anyone.cloud.on("POST", anyone.servers, Hold("after"))
-    process = anyone.product.start(*anyone.words)
+def test_power_cut_instead_of_ctrl_c(vultr: Renter) -> None:
+    hold: Hold = vultr.cloud.on("POST", vultr.servers, Hold("after"))
+    process = vultr.product.start(*vultr.words)
     hold.wait()
     process.kill()
     process.communicate()
     hold.released.set()
-    anyone.torn_down()
+    vultr.torn_down()
 
 
-def test_an_address_that_changed_is_said_and_pinned(anyone: Renter) -> None:
-    anyone.interrupted(anyone.pinned)
-    pinned = (anyone.folder / "known_hosts").read_text()
+def test_ctrl_c_says_what_there_is_and_an_address_that_changed_is_said_and_pinned(anyone: Renter) -> None:
+    outcome = anyone.interrupted(anyone.pinned)
+    assert outcome.code == 130, str(outcome)
     server = next(iter(anyone.cloud.servers if isinstance(anyone.cloud, Hetzner) else anyone.cloud.instances))
+    assert "made so far: ssh key" in outcome.err
+    assert f"server {server}" in outcome.err
+    assert f"al teardown {NAME}" in outcome.err
+
+    pinned = (anyone.folder / "known_hosts").read_text()
     anyone.cloud.move(server, "127.77.99.99")
 
     def moved() -> None:
@@ -306,10 +298,7 @@ def test_a_key_that_was_there_before_is_used_and_stays(hetzner: Renter, tmp_path
         "labels": {},
         "created": "2026-01-01T00:00:00Z",
     }
-    process = hetzner.product.start(*hetzner.words, "--ssh-key", str(key))
-    hetzner.pinned()
-    process.kill()
-    process.communicate()
+    hetzner.interrupted(hetzner.pinned, "--ssh-key", str(key))
     assert hetzner.cloud.count("POST", "/ssh_keys") == 0
     assert hetzner.cloud.asked("POST", "/servers")[0].body["ssh_keys"] == [1]
     assert not (hetzner.folder / "id_ed25519").exists()
@@ -340,24 +329,36 @@ def test_dry_run_asks_only_and_shows_no_private_key(anyone: Renter) -> None:
     assert said["environment"] == NAME
 
 
-def test_in_a_pipe_nothing_is_ordered_without_yes(anyone: Renter) -> None:
-    for words in (anyone.words[:-1], (*anyone.words[:-1], "--json"), anyone.words[:4]):
-        outcome = anyone.al(*words)
+def test_in_a_pipe_nothing_is_ordered_without_yes(hetzner: Renter) -> None:
+    for words in (hetzner.words[:-1], (*hetzner.words[:-1], "--json"), hetzner.words[:4]):
+        outcome = hetzner.al(*words)
         assert outcome.code == 2, str(outcome)
         assert "--yes" in outcome.err + outcome.out
-    assert anyone.cloud.requests == []
-    anyone.nothing_left()
+    assert hetzner.cloud.requests == []
+    hetzner.nothing_left()
 
 
 def test_what_is_ordered(hetzner: Renter) -> None:
-    """Each thing in the request for a server, and the firewall's rules."""
-    hetzner.interrupted(hetzner.pinned)
+    """Each thing in the request for a server, and the firewall's rules; for a domain its ports, and what DNS needs."""
+    process = hetzner.product.start(*hetzner.words, "--domain", "agents.example.com")
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.kill()
+    process.communicate()
     assert isinstance(hetzner.cloud, Hetzner)
     body = hetzner.cloud.asked("POST", "/servers")[0].body
     assert (body["name"], body["server_type"], body["location"]) == (NAME, "cx23", "nbg1")
     assert body["user_data"].startswith("#cloud-config\n")
     assert body["labels"]["managed-by"] == "al"
     (firewall,) = hetzner.cloud.firewalls.values()
-    assert {(rule["protocol"], rule["port"]) for rule in firewall["rules"]} == {("icmp", None), ("tcp", "22")}
+    assert {(rule["protocol"], rule["port"]) for rule in firewall["rules"]} == {
+        ("icmp", None),
+        ("tcp", "22"),
+        ("tcp", "80"),
+        ("tcp", "443"),
+    }
+    (server,) = hetzner.cloud.servers.values()
+    assert "agents.example.com" in first
+    assert f"A {server['public_net']['ipv4']['ip']}" in first
     assert body["firewalls"] == [{"firewall": firewall["id"]}]
     hetzner.torn_down()

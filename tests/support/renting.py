@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,9 @@ class Renter:
     def teardown(self) -> Outcome:
         return self.al("teardown", NAME, "--yes", timeout=300)
 
-    def interrupted(self, when: Any) -> Outcome:
+    def interrupted(self, when: Callable[[], None], *more: str) -> Outcome:
         """Ctrl-C as soon as `when()` has returned."""
-        process = self.product.start(*self.words)
+        process = self.product.start(*self.words, *more)
         try:
             when()
             process.send_signal(signal.SIGINT)

@@ -10,16 +10,15 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from tests.support.cloud import hetzner_catalogue as catalogue
 from tests.support.cloud import hetzner_checks as checks
 from tests.support.cloud.faults import Say
+from tests.support.cloud.hetzner_shapes import Thing, failure, image_of, invalid, now, public, rule_of, server_of
 from tests.support.cloud.machines import Machines
 from tests.support.cloud.server import Answer, FakeCloud, Refused, Request
 
-Thing = dict[str, Any]
 _PAGE = {"page", "per_page", "sort"}
 _SERVER_KEYS = {
     *("name", "server_type", "image", "location", "ssh_keys", "firewalls", "user_data", "labels", "public_net"),
@@ -27,17 +26,7 @@ _SERVER_KEYS = {
 }
 
 
-def failure(status: int, code: str, message: str, details: Thing | None = None, **headers: str) -> Answer:
-    """An error in Hetzner's shape. headers: with _ for -."""
-    body = {"error": {"code": code, "message": message, "details": details}}
-    return Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def invalid(problems: Mapping[str, list[str]]) -> Refused:
-    """The refusal of a body's fields."""
-    names = ", ".join(f"'{name}'" for name in problems)
-    details = {"fields": [{"name": name, "messages": said} for name, said in problems.items()]}
-    return Refused(failure(422, "invalid_input", f"invalid input in fields {names}", details))
+__all__ = ["Hetzner", "failure"]
 
 
 class Hetzner(FakeCloud):
@@ -145,7 +134,7 @@ class Hetzner(FakeCloud):
             "fingerprint": fingerprint,
             "public_key": body["public_key"],
             "labels": body.get("labels", {}),
-            "created": _now(),
+            "created": now(),
         }
         self.ssh_keys[made["id"]] = made
         return Answer(201, {"ssh_key": made})
@@ -176,8 +165,8 @@ class Hetzner(FakeCloud):
             "id": next(self._ids),
             "name": body["name"],
             "labels": body.get("labels", {}),
-            "created": _now(),
-            "rules": [_rule(rule) for rule in body.get("rules", [])],
+            "created": now(),
+            "rules": [rule_of(rule) for rule in body.get("rules", [])],
             "applied_to": [],
         }
         self.firewalls[made["id"]] = made
@@ -192,7 +181,7 @@ class Hetzner(FakeCloud):
         if "rules" not in request.body:
             problems["rules"] = ["missing data for required field"]
         self._labelled({}, problems, *checks.rules(request.body.get("rules", [])))
-        firewall["rules"] = [_rule(rule) for rule in request.body["rules"]]
+        firewall["rules"] = [rule_of(rule) for rule in request.body["rules"]]
         return Answer(201, {"actions": [self._act("set_firewall_rules", "firewall", number)]})
 
     def _delete_firewall(self, request: Request, number: int) -> Answer:
@@ -208,12 +197,12 @@ class Hetzner(FakeCloud):
 
     def _list_servers(self, request: Request) -> Answer:
         self._look_at_servers()
-        shown = [_public(server) for server in self.servers.values()]
+        shown = [public(server) for server in self.servers.values()]
         return self._page(request, "servers", shown, "name", "status", more={"label_selector"})
 
     def _get_server(self, request: Request, number: int) -> Answer:
         self._look_at_servers(number)
-        return Answer(200, {"server": _public(self._find(self.servers, "server", number))})
+        return Answer(200, {"server": public(self._find(self.servers, "server", number))})
 
     def _create_server(self, request: Request) -> Answer:
         body = request.body
@@ -235,14 +224,14 @@ class Hetzner(FakeCloud):
         firewalls = [one["firewall"] for one in body.get("firewalls", [])]
         for firewall in firewalls:
             self.firewalls[firewall]["applied_to"].append({"type": "server", "server": {"id": number}})
-        self.servers[number] = _server(number, body, kind, image, location, address, firewalls) | {
+        self.servers[number] = server_of(number, body, kind, image, location, address, firewalls) | {
             "_user_data": user_data
         }
         create = self._act("create_server", "server", number, then=lambda: self._became(number, "starting"))
         start = self._act("start_server", "server", number, then=lambda: self._became(number, "running"))
         no_key = None if body.get("ssh_keys") else "YItygq1v3GYjjMomLaKc"
         said = {
-            "server": _public(self.servers[number]),
+            "server": public(self.servers[number]),
             "action": create,
             "next_actions": [start],
             "root_password": no_key,
@@ -271,7 +260,7 @@ class Hetzner(FakeCloud):
             problems["public_net"] = ["unknown field"]
         kind = self._ref({one["id"]: one for one in catalogue.SERVER_TYPES}, body.get("server_type"))
         location = self._ref({one["id"]: one for one in catalogue.LOCATIONS}, body.get("location", "fsn1"))
-        image = _image(body.get("image"), kind)
+        image = image_of(body.get("image"), kind)
         for field, found in (("server_type", kind), ("location", location), ("image", image)):
             if found is None:
                 problems[field] = [f"{field} {body.get(field)!r} not found"]
@@ -328,7 +317,7 @@ class Hetzner(FakeCloud):
             "command": command,
             "status": "running",
             "progress": 0,
-            "started": _now(),
+            "started": now(),
             "finished": None,
             "resources": [{"id": number, "type": kind}],
             "error": None,
@@ -345,7 +334,7 @@ class Hetzner(FakeCloud):
         action["progress"] += -(-100 // max(1, self.patience))
         if action["progress"] < 100:
             return
-        action |= {"progress": 100, "status": "success", "finished": _now()}
+        action |= {"progress": 100, "status": "success", "finished": now()}
         if action["command"] == self.action_error:
             action |= {"status": "error", "error": {"code": "action_failed", "message": "Action failed"}}
         elif action["id"] in self._then:
@@ -418,66 +407,6 @@ class Hetzner(FakeCloud):
         return next(
             (thing for thing in things.values() if wanted in {thing["id"], str(thing["id"]), thing["name"]}), None
         )
-
-
-def _image(wanted: object, kind: Thing | None) -> Thing | None:
-    """A name means the image of the server type's architecture; an id means that image."""
-    for image in catalogue.IMAGES:
-        if str(wanted) == str(image["id"]):
-            return image
-        if wanted == image["name"] and kind is not None and image["architecture"] == kind["architecture"]:
-            return image
-    return None
-
-
-def _rule(given: Thing) -> Thing:
-    """A rule as answers show it: all keys there."""
-    return {"source_ips": [], "destination_ips": [], "port": None, "description": None} | given
-
-
-def _server(
-    number: int, body: Thing, kind: Thing, image: Thing, location: Thing, address: str, firewalls: list[int]
-) -> Thing:
-    wanted = body.get("public_net", {})
-    ipv4 = {"id": number + 100_000, "ip": address, "blocked": False, "dns_ptr": f"static.{address}.clients.example"}
-    ipv6 = {"id": number + 200_000, "ip": f"2001:db8:{number:x}::/64", "blocked": False, "dns_ptr": []}
-    return {
-        "id": number,
-        "name": body["name"],
-        "status": "initializing" if body.get("start_after_create", True) else "off",
-        "created": _now(),
-        "public_net": {
-            "ipv4": ipv4 if wanted.get("enable_ipv4", True) else None,
-            "ipv6": ipv6 if wanted.get("enable_ipv6", True) else None,
-            "floating_ips": [],
-            "firewalls": [{"id": one, "status": "pending"} for one in firewalls],
-        },
-        "private_net": [],
-        "server_type": kind,
-        "location": location,
-        "image": image,
-        "iso": None,
-        "rescue_enabled": False,
-        "locked": False,
-        "backup_window": None,
-        "outgoing_traffic": None,
-        "ingoing_traffic": None,
-        "included_traffic": 20 << 40,
-        "protection": {"delete": False, "rebuild": False},
-        "labels": body.get("labels", {}),
-        "volumes": [],
-        "load_balancers": [],
-        "primary_disk_size": kind["disk"],
-        "placement_group": None,
-    }
-
-
-def _public(server: Thing) -> Thing:
-    return {key: value for key, value in server.items() if not key.startswith("_")}
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 _N = r"/(\d+)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,9 +55,11 @@ class Containers:
     """Each server is a container of this machine's engine, reached at its own address on the engine's bridge.
 
     cloud-init gets the user-data and the account's keys as a provider hands them over; the machine is told no more.
+    spoil: what happens to user-data on the way, for first boots that go wrong.
     """
 
     name: str = field(default_factory=lambda: f"fake-cloud-{os.getpid()}-{secrets.token_hex(2)}")
+    spoil: Callable[[str], str] = lambda text: text
     _volumes: dict[str, str] = field(default_factory=dict)  # by server
     _spare: str | None = None
 
@@ -90,7 +92,7 @@ class Containers:
             instance=self.name,
         )
         meta = {"instance-id": container, "local-hostname": "debian", "public-keys": list(ssh_keys)}
-        vps.start(machine, {"user-data": user_data, "meta-data": json.dumps(meta) + "\n"})
+        vps.start(machine, {"user-data": self.spoil(user_data), "meta-data": json.dumps(meta) + "\n"})
         address = docker_says(["container", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", container])
         assert address
         return address

@@ -9,20 +9,28 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import itertools
 import re
-import time
-import uuid
 from collections.abc import Callable
-from typing import Any
 
 from tests.support.cloud import vultr_catalogue as catalogue
 from tests.support.cloud.faults import Say
 from tests.support.cloud.machines import Machines
-from tests.support.cloud.server import Answer, FakeCloud, Refused, Request
+from tests.support.cloud.server import Answer, FakeCloud, Request
+from tests.support.cloud.vultr_shapes import (
+    STATES,
+    Thing,
+    cursor_of,
+    failure,
+    instance_of,
+    network_of,
+    new_id,
+    now,
+    public,
+    refused,
+    rule_of,
+)
 
-Thing = dict[str, Any]
 _OPEN = ("/regions", "/plans", "/os")  # need no key
 _CREATE_KEYS = {
     *("region", "plan", "os_id", "iso_id", "app_id", "image_id", "snapshot_id", "ipxe_chain_url", "script_id"),
@@ -30,23 +38,9 @@ _CREATE_KEYS = {
     *("disable_public_ipv4", "enable_vpc", "attach_vpc", "vpc_only", "ddos_protection", "activation_email"),
     *("reserved_ipv4", "user_scheme", "app_variables"),
 }
-# What an instance goes through: status, power_status, server_status.
-_STATES = (
-    ("pending", "running", "none"),
-    ("active", "running", "locked"),
-    ("active", "running", "installingbooting"),
-    ("active", "running", "ok"),
-)
 
 
-def failure(status: int, message: str, **headers: str) -> Answer:
-    """An error in Vultr's shape. headers: with _ for -."""
-    body = {"error": message, "status": status}
-    return Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
-
-
-def refused(message: str, status: int = 400) -> Refused:
-    return Refused(failure(status, message))
+__all__ = ["Vultr", "failure"]
 
 
 class Vultr(FakeCloud):
@@ -127,7 +121,7 @@ class Vultr(FakeCloud):
             raise refused("Invalid name.")
         if not re.match(r"(ssh-(rsa|ed25519)|ecdsa-sha2-nistp\d+) [A-Za-z0-9+/]+=*( |$)", str(body.get("ssh_key"))):
             raise refused("Invalid SSH key.")
-        made = {"id": _id(), "date_created": _now(), "name": body["name"], "ssh_key": body["ssh_key"]}
+        made = {"id": new_id(), "date_created": now(), "name": body["name"], "ssh_key": body["ssh_key"]}
         self.ssh_keys[made["id"]] = made
         return Answer(201, {"ssh_key": made})
 
@@ -147,10 +141,10 @@ class Vultr(FakeCloud):
     def _create_group(self, request: Request) -> Answer:
         body = self._body(request, {"description"})
         made = {
-            "id": _id(),
+            "id": new_id(),
             "description": body.get("description", ""),
-            "date_created": _now(),
-            "date_modified": _now(),
+            "date_created": now(),
+            "date_modified": now(),
             "max_rule_count": 50,
         }
         self.groups[made["id"]], self.rules[made["id"]] = made, {}
@@ -179,7 +173,7 @@ class Vultr(FakeCloud):
     def _create_rule(self, request: Request, group: str) -> Answer:
         self._find(self.groups, group, "Firewall group ID not found.")
         body = self._body(request, {"ip_type", "protocol", "subnet", "subnet_size", "port", "source", "notes"})
-        rule = _rule(body)
+        rule = rule_of(body)
         same = [one | {"id": 0, "notes": ""} for one in self.rules[group].values()]
         if rule | {"id": 0, "notes": ""} in same:
             raise refused("This rule is already defined.")
@@ -197,7 +191,7 @@ class Vultr(FakeCloud):
 
     def _list_instances(self, request: Request) -> Answer:
         self._look()
-        chosen = [_public(one) for one in self.instances.values()]
+        chosen = [public(one) for one in self.instances.values()]
         for field in ("label", "main_ip", "region", "hostname", "firewall_group_id"):
             if (wanted := request.one(field)) is not None:
                 chosen = [one for one in chosen if one[field] == wanted]
@@ -209,19 +203,19 @@ class Vultr(FakeCloud):
     def _get_instance(self, request: Request, key: str) -> Answer:
         self._find(self.instances, key, "Invalid instance-id.")
         self._look(key)
-        return Answer(200, {"instance": _public(self._find(self.instances, key, "Invalid instance-id."))})
+        return Answer(200, {"instance": public(self._find(self.instances, key, "Invalid instance-id."))})
 
     def _create_instance(self, request: Request) -> Answer:
         body = self._body(request, _CREATE_KEYS)
         plan, system, user_data = self._checked(body)
         if len(self.instances) >= self.instance_limit:
             raise refused("You have reached the maximum number of active virtual machines for this account.")
-        key = _id()
+        key = new_id()
         keys = [self.ssh_keys[one]["ssh_key"] for one in body.get("sshkey_id", [])]
         address = self.machines.start(key, user_data=user_data, ssh_keys=keys)
-        made = _instance(key, body, plan, system)
+        made = instance_of(key, body, plan, system)
         self.instances[key] = made | {"_address": address, "_user_data": user_data, "_step": 0, "_looks": 0}
-        return Answer(202, {"instance": _public(self.instances[key]) | {"default_password": "kB1?@aqK3QSk@)-q"}})
+        return Answer(202, {"instance": public(self.instances[key]) | {"default_password": "kB1?@aqK3QSk@)-q"}})
 
     def _delete_instance(self, request: Request, key: str) -> Answer:
         instance = self._find(self.instances, key, "Invalid instance-id.")
@@ -271,9 +265,9 @@ class Vultr(FakeCloud):
             if one["_step"] is None:
                 del self.instances[key]
                 continue
-            one["_step"] = min(one["_step"] + 1, len(_STATES) - 1) if self.patience else len(_STATES) - 1
-            one["status"], one["power_status"], one["server_status"] = _STATES[one["_step"]]
-            one.update(_network(one))
+            one["_step"] = min(one["_step"] + 1, len(STATES) - 1) if self.patience else len(STATES) - 1
+            one["status"], one["power_status"], one["server_status"] = STATES[one["_step"]]
+            one.update(network_of(one))
 
     # Common to all
 
@@ -291,7 +285,7 @@ class Vultr(FakeCloud):
             except ValueError:
                 raise refused("Invalid cursor.") from None
         end = start + size
-        links = {"next": _cursor(end) if end < len(things) else "", "prev": _cursor(start - size) if start else ""}
+        links = {"next": cursor_of(end) if end < len(things) else "", "prev": cursor_of(start - size) if start else ""}
         return Answer(200, {name: things[start:end], "meta": {"total": len(things), "links": links}})
 
     def _body(self, request: Request, known: set[str]) -> Thing:
@@ -303,98 +297,6 @@ class Vultr(FakeCloud):
         if key not in things:
             raise refused(message, 404)
         return things[key]
-
-
-def _rule(body: Thing) -> Thing:
-    """A rule as answers show it. Raises Refused."""
-    protocol, port, kind = str(body.get("protocol", "")).lower(), body.get("port", ""), body.get("ip_type")
-    if protocol not in {"tcp", "udp", "icmp", "gre", "esp", "ah"}:
-        raise refused("Invalid protocol.")
-    if kind not in {"v4", "v6"}:
-        raise refused("Invalid ip_type.")
-    if not isinstance(port, str) or not re.fullmatch(r"|\d{1,5}([:-]\d{1,5})?", port):
-        raise refused("Invalid port.")
-    if bool(port) != (protocol in {"tcp", "udp"}):
-        raise refused("Invalid port.")
-    try:
-        network = ipaddress.ip_network(f"{body['subnet']}/{body['subnet_size']}")
-    except (ValueError, KeyError):
-        raise refused("Invalid subnet.") from None
-    if f"v{network.version}" != kind:
-        raise refused("Invalid subnet.")
-    return {
-        "id": 0,
-        "type": kind,
-        "ip_type": kind,
-        "action": "accept",
-        "protocol": protocol,
-        "port": port,
-        "subnet": body["subnet"],
-        "subnet_size": body["subnet_size"],
-        "source": body.get("source", ""),
-        "notes": body.get("notes", ""),
-    }
-
-
-def _instance(key: str, body: Thing, plan: Thing, system: Thing) -> Thing:
-    status, power, server = _STATES[0]
-    return {
-        "id": key,
-        "os": system["name"],
-        "ram": plan["ram"],
-        "disk": 0,
-        "main_ip": "0.0.0.0",
-        "vcpu_count": plan["vcpu_count"],
-        "region": body["region"],
-        "plan": plan["id"],
-        "date_created": _now(),
-        "status": status,
-        "allowed_bandwidth": 2,
-        "netmask_v4": "",
-        "gateway_v4": "0.0.0.0",
-        "power_status": power,
-        "server_status": server,
-        "v6_network": "",
-        "v6_main_ip": "",
-        "v6_network_size": 0,
-        "label": body.get("label", ""),
-        "internal_ip": "",
-        "kvm": "",
-        "hostname": body.get("hostname", "vultr"),
-        "tag": (body.get("tags") or [""])[0],
-        "tags": body.get("tags", []),
-        "os_id": system["id"],
-        "app_id": 0,
-        "image_id": "",
-        "snapshot_id": "",
-        "firewall_group_id": body.get("firewall_group_id", ""),
-        "features": ["ipv6"] if body.get("enable_ipv6") else [],
-        "user_scheme": body.get("user_scheme", "root"),
-        "vpc_only": False,
-    }
-
-
-def _network(instance: Thing) -> Thing:
-    """Addresses, which an instance has from its second state on."""
-    v6 = {"v6_network": "2001:db8:4711::", "v6_main_ip": "2001:db8:4711::64", "v6_network_size": 64}
-    v4 = {"main_ip": instance["_address"], "netmask_v4": "255.255.254.0", "gateway_v4": "192.0.2.1"}
-    return v4 | (v6 if "ipv6" in instance["features"] else {})
-
-
-def _public(instance: Thing) -> Thing:
-    return {key: value for key, value in instance.items() if not key.startswith("_")}
-
-
-def _cursor(start: int) -> str:
-    return base64.b64encode(f"next__{start}".encode()).decode()
-
-
-def _id() -> str:
-    return str(uuid.uuid4())
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
 
 _ID = r"/([0-9a-f-]{36})"

@@ -16,7 +16,7 @@ import pytest
 
 from alvps.project.environment import Environment
 from alvps.project.environments import companion_folder
-from alvps.provision import record, rented, rented_keys
+from alvps.provision import record, rented, rented_keys, rented_steps
 from alvps.provision.cloud import (
     IMAGES,
     CloudError,
@@ -223,7 +223,7 @@ def cut_the_disk(monkeypatch: pytest.MonkeyPatch, scissors: Scissors) -> None:
     monkeypatch.setattr(record, "write_private", cut(record.write_private))
     monkeypatch.setattr(rented_keys, "write_private", cut(rented_keys.write_private))
     monkeypatch.setattr(rented, "save_environment", cut(rented.save_environment))
-    monkeypatch.setattr(rented, "write_pin", cut(rented.write_pin))
+    monkeypatch.setattr(rented_steps, "write_pin", cut(rented_steps.write_pin))
     monkeypatch.setattr(record, "close", cut(record.close))
     monkeypatch.setattr(record, "forget", cut(record.forget))
 

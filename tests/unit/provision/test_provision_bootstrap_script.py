@@ -56,6 +56,11 @@ def test_every_script_is_posix_shell(path: Path) -> None:
     assert os.access(path, os.X_OK)
 
 
+def test_a_base_image_is_made_for_a_tag_that_names_a_release() -> None:
+    done = subprocess.run(["sh", str(SCRIPTS[-1]), "debian:12"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "base image: the tag must be debian:RELEASE-slim, not debian:12\n")
+
+
 def test_without_root_it_refuses_before_anything() -> None:
     done = run(SCRIPT, "--digest", "0" * 64)
     assert done.returncode == bootstrap.REFUSED

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from alvps.errors import AlError, CredentialsMissing, HostBusy, UsageError
 from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment, save_environment
-from alvps.provision import record, rented
+from alvps.provision import dns, record, rented_steps
 from alvps.provision.begun import Begun, Wanted
 from alvps.provision.cloud import NameTaken, NotAvailable
 from alvps.provision.provider import Event, ProvisionFailed, silent
@@ -379,7 +379,7 @@ def test_a_full_disk_is_told_with_what_was_made(cloud: MemoryCloud, monkeypatch:
         raise OSError(errno.ENOSPC, "No space left on device", "/home/known_hosts")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rented, "write_pin", full)
+        patch.setattr(rented_steps, "write_pin", full)
         with pytest.raises(ProvisionFailed, match="/home/known_hosts: No space left on device") as caught:
             server(cloud).create(silent)
     assert caught.value.detail == "made so far: ssh key k1, firewall f2, server s3"
@@ -489,8 +489,23 @@ def test_records_of_an_interrupted_provision_are_known_to_teardown(
     assert cloud.left() == []
 
 
-def test_a_name_that_leads_elsewhere_is_left_to_its_owner(cloud: MemoryCloud, cloudflare: FakeCloudflare) -> None:
+@pytest.mark.parametrize("domain", ["agents.example.com", "agents.example.net"])
+def test_a_name_that_cannot_lead_here_is_refused_before_anything_is_rented(
+    cloud: MemoryCloud, cloudflare: FakeCloudflare, home: Path, domain: str
+) -> None:
     cloudflare.add("A", "203.0.113.9")
+    with pytest.raises(AlError, match=r"leads elsewhere already \(A 203.0.113.9\)|no active zone"):
+        server(cloud, web=Web(domain=domain), dns_token=TOKEN).create(silent)
+    assert cloud.left() == []
+    assert list_environments() == ()
+    assert not (home / ".action-llama").exists()
+    assert cloudflare.shown() == {("A", "203.0.113.9")}
+
+
+def test_a_name_that_is_taken_meanwhile_is_left_to_its_owner(
+    cloud: MemoryCloud, cloudflare: FakeCloudflare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dns, "refuse_taken", lambda *_args: cloudflare.add("A", "203.0.113.9"))
     with pytest.raises(ProvisionFailed, match="leads elsewhere already") as caught:
         server(cloud, web=DOMAIN, dns_token=TOKEN).create(silent)
     assert "made so far: ssh key k1, firewall f2, server s3" in (caught.value.detail or "")

@@ -158,8 +158,9 @@ def test_a_refusal_without_words_says_its_status(service: FakeService, client: C
         client.firewalls.get_all()
 
 
-def test_nothing_is_gone_because_a_proxy_says_404(service: FakeService, client: Client) -> None:
-    service.says(404, "<html>a portal wants you to log in</html>")
+@pytest.mark.parametrize("page", ["<html>a portal wants you to log in</html>", "", {}, {"message": "no route"}])
+def test_nothing_is_gone_because_a_proxy_says_404(service: FakeService, client: Client, page: object) -> None:
+    service.says(404, page)
     with pytest.raises(BadAnswer, match="404"):
         client.firewalls.delete("x")
 
@@ -170,8 +171,8 @@ def test_what_is_tried_again(service: FakeService, client: Client, pauses: list[
     with pytest.raises(VultrError):
         client.firewalls.get_all()
     again = status == 429 or status >= 500
-    assert len(service.asked) == (5 if again else 1)
-    assert pauses == ([1.0, 2.0, 4.0, 8.0] if again else [])
+    assert len(service.asked) == (4 if again else 1)
+    assert pauses == ([1.0, 2.0, 4.0] if again else [])
 
 
 def test_what_was_only_a_hiccup_is_not_noticed(service: FakeService, client: Client, pauses: list[float]) -> None:
@@ -215,14 +216,15 @@ def test_nobody_there(client: Client, pauses: list[float]) -> None:
     away = Client(Transport(token=TOKEN, endpoint="http://127.0.0.1:1", sleep=pauses.append))
     with pytest.raises(NoAnswer, match="Connection refused"):
         away.regions.get_all()
-    assert len(pauses) == 4
+    assert len(pauses) == 3
 
 
 @given(st.text(min_size=1, max_size=40))
 def test_the_key_is_in_no_error_and_no_repr(token: str) -> None:
     transport = Transport(token=f"key-{token}", sleep=lambda _: None)
-    words = transport._words({"error": f"your key key-{token}"}, 401)
-    assert f"key-{token}" not in words
+    for before in ("your key ", "x" * 495):
+        words = transport._words({"error": f"{before}key-{token}"})
+        assert "key-" not in words
     assert f"key-{token}" not in repr(transport)
 
 
