@@ -95,7 +95,7 @@ def _here(place: Here, *, no_browser: bool, as_json: bool) -> None:
 
     with open_session(place) as session:
         ticket = control(session, "POST", "/tickets")["ticket"]
-    address = f"http://127.0.0.1:{place.facts()['dashboard']}/#{ticket}"
+    address = f"http://127.0.0.1:{place.facts().get('dashboard')}/#{ticket}"
     click.echo(json.dumps({"address": address}) if as_json else f"{place.name}: {address}")
     if not no_browser:
         _open(address)

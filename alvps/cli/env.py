@@ -96,6 +96,32 @@ def set_(name: str | None, unset: bool, project: Path, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", required=False)
+@project_option
+@json_option
+def check(name: str | None, project: Path, as_json: bool) -> int:
+    """Look at the host NAME, or the one that is meant here: is it reached, the right one, set up, ready for work?
+
+    What `al doctor` finds on the host, without the project and this machine. Changes nothing. Exit code 0 when agents
+    can run there, 1 when there is an error, 3 when the host is not reached, 4 when its key is not the right one.
+    """
+    from alvps.cli.doctor_host import findings
+    from alvps.cli.doctor_view import Printer
+    from alvps.cli.host import open_session
+    from alvps.project.environments import resolve
+
+    environment = resolve(project, name)
+    with open_session(environment) as session:
+        found = findings(session, environment)
+    if as_json:
+        click.echo(json.dumps([one.to_json() for one in found]))
+    printer = Printer(silent=as_json)
+    printer.section(f"Host {environment.name}", (), found)
+    printer.summary(found, fix=False)
+    return 1 if any(one.level == "error" for one in found) else 0
+
+
+@command.command()
+@click.argument("name", required=False)
 @click.option(
     "-n", "--lines", type=click.IntRange(0, 100_000), default=100, show_default=True, help="The last N lines."
 )

@@ -83,10 +83,9 @@ def stop_here(project: Path, *, as_json: bool) -> None:
     pid = place.facts().get("pid")
     already = not place.is_running()
     if not already:
-        if not isinstance(pid, int):
-            raise AlError("this project is just being started here; it cannot be stopped yet", hint="try again")
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+        if isinstance(pid, int):  # else it ends just now
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
         end = time.monotonic() + STOPS_WITHIN
         while place.is_running():
             if time.monotonic() > end:

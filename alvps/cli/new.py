@@ -26,6 +26,7 @@ def command(name: str, into: Path) -> None:
     click.echo(f"made {folder}")
     click.echo("next:")
     click.echo(f"  cd {folder}")
+    click.echo("  al start               # runs it on this machine until Ctrl-C; or on a host:")
     click.echo(
         "  al provision local     # a throwaway host in a container on this machine; or: al provision existing HOST"
     )

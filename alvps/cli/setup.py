@@ -35,11 +35,10 @@ def command() -> None:
     context_settings={"ignore_unknown_options": True},
     short_help="Make a host for this project, and bind it to that.",
 )
-@click.argument("kind", required=False, metavar="[vps|hetzner|vultr|local]", type=click.Choice([*KINDS, *_ALSO]))
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("arguments", metavar="[vps|hetzner|vultr|local] [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--name", help="The environment's name (default: the project's).")
 @project_option
-def cloud(kind: str | None, arguments: tuple[str, ...], name: str | None, project: Path) -> None:
+def cloud(arguments: tuple[str, ...], name: str | None, project: Path) -> None:
     """Make a host for this project with `al provision`, and have the project mean it from then on (`al env set`).
 
     ARGUMENTS are those of `al provision KIND`: the server of a vps, --plan and --region of a rented one, and so on.
@@ -49,10 +48,11 @@ def cloud(kind: str | None, arguments: tuple[str, ...], name: str | None, projec
     from alvps.project import load
     from alvps.project.environments import cloud_of
 
+    kind, arguments = _kind(arguments)
     chosen = name or load(project).name[:50].rstrip("-")
     named = cloud_of(project)
     _check_unbound(project, chosen)
-    kind = _ALSO.get(kind or "", kind) or ("vps" if named else _ask_kind())
+    kind = kind or ("vps" if named else _ask_kind())
     provider, _ = KINDS[kind]
     if kind == "vps" and not _has_host(arguments):
         arguments = (*_server(named), *arguments)
@@ -60,6 +60,22 @@ def cloud(kind: str | None, arguments: tuple[str, ...], name: str | None, projec
     _provision(provider, ("--name", chosen, *arguments))
     if not _DRY & set(arguments):
         _bind(project, chosen)
+
+
+def _kind(arguments: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The kind, if the first word is one, and the rest. Raises UsageError for another word."""
+    from difflib import get_close_matches
+
+    first = arguments[0] if arguments else "-"
+    if first.startswith("-"):
+        return None, arguments
+    if first in KINDS or first in _ALSO:
+        return _ALSO.get(first, first), arguments[1:]
+    close = get_close_matches(first, KINDS, n=1)
+    raise UsageError(
+        f"{first!r} is no kind of host; there are {', '.join(KINDS)}",
+        hint=f"did you mean {close[0]!r}?" if close else f"for a server that you have: al setup cloud vps {first}",
+    )
 
 
 def _check_unbound(project: Path, chosen: str) -> None:

@@ -29,7 +29,7 @@ def _ssh(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield unknown("ssh-passwords", "ssh", "whether sshd takes passwords")
         return
     if ssh.get("passwordauthentication") == "yes" or ssh.get("kbdinteractiveauthentication") == "yes":
-        remedy = "put a key into ~/.ssh/authorized_keys and push: the bootstrap then switches passwords off"
+        remedy = "on the host: sshd -T and /etc/ssh/sshd_config.d say where from; with a key in place, switch them off"
         yield warning("ssh-passwords", "ssh", "sshd takes passwords: they are guessed all day long", remedy)
     else:
         yield ok("ssh-passwords", "ssh", "sshd takes keys only")
@@ -45,7 +45,9 @@ def _firewall(facts: Mapping[str, Any], web: Web) -> Iterator[Finding]:
         return
     if not firewall["wanted"]:
         text = "the bootstrap set up no firewall here (this kernel or container does not allow one, or it was disabled)"
-        yield warning("firewall", "firewall", text, "al push runs the bootstrap, which says why", fix="firewall")
+        yield warning(
+            "firewall", "firewall", text, "al doctor --fix runs the bootstrap, which says why", fix="bootstrap"
+        )
         return
     if not firewall["loaded"]:
         remedy = "on the host: systemctl restart action-llama-firewall"
@@ -140,7 +142,13 @@ def _certificate(facts: Mapping[str, Any], expected: Expected) -> Iterator[Findi
 
 
 def _at_rest(facts: Mapping[str, Any]) -> Iterator[Finding]:
-    how = facts["credentials_at_rest"]
+    there, how = facts["credentials"], facts["credentials_at_rest"]
+    if there is None:
+        yield unknown("credentials-readable", "credentials", "whether the credentials on the host can be read")
+    elif lost := sorted(set(facts["needed"]) - set(there)):
+        text = f"the live release needs credentials that are lost or cannot be decrypted: {', '.join(lost)}"
+        remedy = "on the host: systemctl restart action-llama-launcher; then al push sends them again"
+        yield error("credentials-readable", "credentials", text, remedy)
     if how == "systemd-creds":
         yield ok("credentials-at-rest", "credentials", "credentials on the host are encrypted (systemd-creds)")
     elif how == "files":

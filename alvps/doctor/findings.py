@@ -11,7 +11,7 @@ from typing import Any, Literal
 Level = Literal["ok", "unknown", "warning", "error"]
 
 # What `--fix` does: on this machine "modes"; the others are verbs of alvps/host/mend.py.
-Fix = Literal["modes", "switch", "docker", "units", "enable", "firewall", "time", "updates", "prune"]
+Fix = Literal["modes", "switch", "bootstrap", "docker", "units", "enable", "firewall", "time", "updates", "prune"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

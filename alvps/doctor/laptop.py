@@ -11,7 +11,7 @@ from alvps import __version__
 from alvps.credentials import CredentialRef, FileStore
 from alvps.doctor import modes
 from alvps.doctor.findings import Finding, Level, error, ok, warning
-from alvps.errors import ProjectInvalid
+from alvps.errors import ProjectInvalid, UsageError
 from alvps.project import FileEntry, Project, scan
 from alvps.project.environment import Environment
 from alvps.project.needs import gateway_credentials, required_credentials
@@ -36,7 +36,7 @@ def project_name(folder: Path) -> str | None:
     """The name of the project there; None if there is none, or it is not valid."""
     try:
         return load_all(folder).name
-    except ProjectInvalid:
+    except (ProjectInvalid, UsageError):
         return None
 
 
@@ -44,7 +44,7 @@ def missing(folder: Path) -> tuple[CredentialRef, ...]:
     """The credentials that the project needs and this machine does not have; none of a project that is not valid."""
     try:
         return FileStore().missing(sorted(_whys(load_all(folder))))
-    except ProjectInvalid:
+    except (ProjectInvalid, UsageError):
         return ()
 
 
@@ -73,6 +73,9 @@ def _project(folder: Path) -> Iterator[Finding]:
     try:
         project = load_all(folder)
         files = scan(folder)
+    except UsageError as none:
+        yield warning("project", "project", none.message, none.hint or "al new NAME")
+        return
     except ProjectInvalid as invalid:
         for problem in invalid.problems:
             remedy = f"did you mean {problem.suggestion!r}?" if problem.suggestion else "see docs/project.md"

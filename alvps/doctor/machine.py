@@ -61,8 +61,8 @@ def _memory(facts: Mapping[str, Any]) -> Iterator[Finding]:
     if memory["swap"]:
         yield ok("swap", "memory", f"{memory['swap'] / GIB:.1f} GiB of swap")
     elif memory["total"] < SMALL_MEMORY:
-        remedy = "al push runs the bootstrap, which makes some where the disk has room"
-        yield warning("swap", "memory", "little memory and no swap", remedy)
+        remedy = "al doctor --fix runs the bootstrap, which makes some where the disk has room"
+        yield warning("swap", "memory", "little memory and no swap", remedy, fix="bootstrap")
 
 
 def _clock(facts: Mapping[str, Any], now: float) -> Iterator[Finding]:
@@ -110,7 +110,8 @@ def _journal(facts: Mapping[str, Any]) -> Finding:
     size = f"{journal['bytes'] / (1 << 20):.0f} MiB"
     if not journal["persistent"]:
         text = "logs are lost at every reboot: /var/log/journal is not there"
-        return warning("journal", "journal", text, "al push runs the bootstrap, which makes the journal persistent")
+        remedy = "al doctor --fix runs the bootstrap, which makes the journal persistent"
+        return warning("journal", "journal", text, remedy, fix="bootstrap")
     if journal["bytes"] > LARGE_JOURNAL:
         text = f"the journal takes {size}, more than its limit"
         return warning("journal", "journal", text, "on the host: journalctl --vacuum-size=1G")

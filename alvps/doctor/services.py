@@ -8,11 +8,12 @@ from typing import Any
 
 from alvps.doctor.expected import Expected
 from alvps.doctor.findings import Finding, Fix, error, ok, span, unknown, warning
-from alvps.host.units import DAEMON, LAUNCHER, SERVICES, SOCKETS
+from alvps.host.units import DAEMON, LAUNCHER, SERVICES, SOCKETS, UNSEALING
 
-OURS = (*SOCKETS, *SERVICES)
+OURS = (*SOCKETS, *UNSEALING, *SERVICES)  # an early version has not all of them
 # What `systemd-analyze security` gives them as they are shipped is below; more is a drop-in that weakens them.
 EXPOSURE = {"exposure_daemon": (DAEMON, 1.5), "exposure_launcher": (LAUNCHER, 3.0)}
+OUR_DROP_INS = ("/50-expose.conf",)  # the bootstrap's, by which a listener is exposed
 LATE = 120.0  # seconds: a tick is decided within one
 LONG_QUEUED = 3600.0
 
@@ -21,7 +22,14 @@ def findings(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     """Units and sandboxes, the live release, ticks and queue."""
     yield from _units(facts)
     yield from _release(facts, expected)
-    yield from _daemon(facts)
+    if facts["live"] is not None and not _is_down(facts):
+        yield _ready(facts)
+        yield from _daemon(facts)
+
+
+def _is_down(facts: Mapping[str, Any]) -> bool:
+    """Whether the daemon does not run, which is a finding by itself: that it does not answer follows from it."""
+    return bool(facts["units"]) and facts["units"].get(DAEMON, {}).get("active") != "active"
 
 
 def _units(facts: Mapping[str, Any]) -> Iterator[Finding]:
@@ -30,14 +38,15 @@ def _units(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield unknown("unit-active", "units", "the state of the units")
         return
     pushed = facts["live"] is not None
-    if pushed and all(units.get(unit, {}).get("active") == "inactive" for unit in OURS):
+    ours = [unit for unit in OURS if unit in units]
+    if pushed and all(units[unit]["active"] == "inactive" for unit in ours):
         yield error("unit-active", "units", "everything is stopped on the host", "al start")
         return
     for unit, state in sorted(units.items()):
         if pushed or unit not in OURS:
             yield _active(unit, state)
-    for unit in OURS if pushed else ():
-        yield from _installed(unit, units.get(unit, {}))
+    for unit in ours if pushed else ():
+        yield from _installed(unit, units[unit])
     for key, (unit, limit) in EXPOSURE.items() if pushed else ():
         yield _sandbox(unit, facts[key], limit)
 
@@ -56,9 +65,8 @@ def _installed(unit: str, state: Mapping[str, Any]) -> Iterator[Finding]:
         text = f"{unit} is {state.get('enabled') or 'not installed'}: it would not start at boot"
         yield error("unit-enabled", "units", text, f"on the host: systemctl enable {unit}", fix="enable")
     for path in state.get("drop_ins", ()):
-        if path.startswith(f"/etc/systemd/system/{unit}.d/") and "action-llama" not in path.rpartition("/")[2]:
-            remedy = "if it is not yours, remove it; systemctl cat shows what it changes"
-            yield ok("unit-drop-ins", "units", f"{unit} is changed by {path}: {remedy}")
+        if path.startswith(f"/etc/systemd/system/{unit}.d/") and not path.endswith(OUR_DROP_INS):
+            yield ok("unit-drop-ins", "units", f"{unit} is changed by {path}, which is not al's")
     if state.get("restarts", 0) > 3:
         text = f"{unit} ended {state['restarts']} times by itself and was started anew"
         yield warning("unit-restarts", "units", text, f"on the host: journalctl -u {unit} -p warning")
@@ -88,13 +96,6 @@ def _release(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
     if live is None:
         yield warning("release-ready", "release", "no release is live", "al push")
         return
-    if facts["ready"] is None:
-        yield unknown("release-ready", "release", f"whether {live} is ready")
-    elif facts["ready"]:
-        text = f"{live} is not ready: {'; '.join(map(str, facts['ready']))}"
-        yield error("release-ready", "release", text, "al logs")
-    else:
-        yield ok("release-ready", "release", f"{live} is live and ready")
     if facts["version"] != expected.version:
         text = f"the host runs al {facts['version'] or 'of an unknown version'}, this is {expected.version}"
         yield warning("release-version", "release", text, "al push brings it up to date")
@@ -102,13 +103,22 @@ def _release(facts: Mapping[str, Any], expected: Expected) -> Iterator[Finding]:
         text = f"the host runs other code of al {expected.version} than this machine has"
         yield warning("release-version", "release", text, "al push brings it up to date")
     else:
-        yield ok("release-version", "release", f"the host runs the same al {expected.version} as this machine")
+        text = f"the host runs the same al {expected.version} as this machine, on Python {facts['python']}"
+        yield ok("release-version", "release", text)
+
+
+def _ready(facts: Mapping[str, Any]) -> Finding:
+    live = facts["live"]
+    if facts["ready"] is None:
+        return unknown("release-ready", "release", f"whether {live} is ready")
+    if facts["ready"]:
+        text = f"{live} is not ready: {'; '.join(map(str, facts['ready']))}"
+        return error("release-ready", "release", text, "al logs")
+    return ok("release-ready", "release", f"{live} is live and ready")
 
 
 def _daemon(facts: Mapping[str, Any]) -> Iterator[Finding]:
     daemon = facts["daemon"]
-    if facts["live"] is None:
-        return
     if daemon is None:
         yield unknown("schedule-ticks", "daemon", "what the daemon does (it does not answer)")
         return

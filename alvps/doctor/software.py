@@ -65,7 +65,8 @@ def _part(facts: Mapping[str, Any], part: str, version: str) -> Finding:
 def _updates(facts: Mapping[str, Any]) -> Iterator[Finding]:
     updates = facts["updates"]
     if updates is None or updates["lists_age"] is None:
-        yield unknown("updates-waiting", "updates", "whether updates wait (apt has no lists yet)")
+        why = "" if updates is None else " (apt has no lists yet)"
+        yield unknown("updates-waiting", "updates", f"whether updates wait{why}")
     elif updates["security"]:
         names = updates["security"]
         some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
@@ -92,9 +93,7 @@ def _updates(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield ok("updates-unattended", "updates", "security updates are installed by themselves, every day")
     else:
         text = "security updates are not installed by themselves"
-        remedy = (
-            "on the host: systemctl enable --now apt-daily.timer apt-daily-upgrade.timer; al push runs the bootstrap"
-        )
+        remedy = "on the host: systemctl enable --now apt-daily.timer apt-daily-upgrade.timer; apt-config dump"
         yield warning("updates-unattended", "updates", text, remedy, fix="updates")
 
 
@@ -129,10 +128,10 @@ def _images(facts: Mapping[str, Any]) -> Iterator[Finding]:
 def _bootstrap(facts: Mapping[str, Any], expected: Expected) -> Finding:
     if facts["bootstrap"] is None:
         text = "the bootstrap never ran to its end on this host"
-        return error("bootstrap", "bootstrap", text, "al provision existing HOST, or al push")
+        return error("bootstrap", "bootstrap", text, "al push runs it, or al doctor --fix", fix="bootstrap")
     if facts["bootstrap"] != expected.bootstrap:
         text = "the host was set up by another version of al"
-        return warning("bootstrap", "bootstrap", text, "al push brings it up to date")
+        return warning("bootstrap", "bootstrap", text, "al push brings it up to date", fix="bootstrap")
     return ok("bootstrap", "bootstrap", "the host is set up as this version wants it")
 
 

@@ -44,6 +44,7 @@ def facts(layout: Layout, now: float, domain: str | None = None) -> dict[str, An
         "listeners": doors.listeners,
         "web": doors.web,
         "certificate": lambda: doors.certificate(domain) if domain else None,
+        "credentials": lambda: sorted(credentials.read(layout, credentials.current(layout))),
         "credentials_at_rest": lambda: credentials.at_rest(layout),
     }
     return {
@@ -54,6 +55,7 @@ def facts(layout: Layout, now: float, domain: str | None = None) -> dict[str, An
         "project": live.text("project") if live else None,
         "version": live.text("version") if live else None,
         "code": live.text("code_digest") if live else None,
+        "needed": live.texts("credentials") if live else [],
         "bootstrap": (fsio.read_json(layout.bootstrap) or {}).get("digest"),
         "last_push": fsio.read_json(layout.at("last-push.json")),
         "pending": fsio.read_json(layout.at("pending.json")),

@@ -61,7 +61,7 @@ class Serving:
             if verb in {"push", "rollback"}:
                 self._work(verb, message, blob)
             elif verb in {"stop", "start", "mend"}:
-                self._power(verb, message)
+                self._power(verb, message, blob)
             elif verb == "control":
                 self._control(message)
             elif verb == "backup":
@@ -116,14 +116,14 @@ class Serving:
         self._tidy(work)
         work.lock.drop()
 
-    def _power(self, verb: str, message: frames.Message) -> None:
+    def _power(self, verb: str, message: frames.Message, blob: bytes) -> None:
         from alvps.host import mend, power
         from alvps.host.work import Work
 
         work = Work(self._layout, self._life, self._peer, by=str(message.get("by", ""))[:200], now=time.time)
         try:
             if verb == "mend":
-                answer = mend.mend(work, [str(name) for name in message.get("wanted") or ()])
+                answer = mend.mend(work, [str(name) for name in message.get("wanted") or ()], blob)
             else:
                 answer = power.stop(work) if verb == "stop" else power.start(work)
             self._peer.send(answer)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from alvps.host import activate, machine, process, prune, releases, serving, units
+from alvps.host import activate, bootstrap, machine, process, prune, releases, serving, units
 from alvps.host.doors import FIREWALL_UNIT
 from alvps.host.work import Refused, Work
 
@@ -14,36 +14,50 @@ _SECONDS = 60.0
 _APT_TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 
 
-def mend(work: Work, wanted: Sequence[str]) -> dict[str, Any]:
+def mend(work: Work, wanted: Sequence[str], script: bytes) -> dict[str, Any]:
     """Do what is wanted, in the order in which one thing needs the other, and say of each what came of it.
 
-    Raises Busy, and Refused for what is not known.
+    `script`: the bootstrap. Raises Busy, and Refused for what is not known.
     """
-    unknown = sorted(set(wanted) - _ACTS.keys())
+    acts = _acts(script)
+    unknown = sorted(set(wanted) - acts.keys())
     if unknown:
         raise Refused("protocol", f"the receiver cannot mend {', '.join(unknown)}")
     work.lock.take()
     work.peer.start_beats()
     done = []
-    for name, act in _ACTS.items():
+    for name, act in acts.items():
         if name not in wanted:
             continue
         try:
             done.append({"fix": name, "mended": True, "text": act(work)})
         except Refused as refused:
-            done.append({"fix": name, "mended": False, "text": refused.message})
+            done.append({"fix": name, "mended": False, "text": _said(refused.message, refused.detail)})
         except process.ProgramFailed as failed:
-            last = failed.tail.strip().splitlines()
-            done.append({"fix": name, "mended": False, "text": ": ".join([str(failed), *last[-1:]])})
+            done.append({"fix": name, "mended": False, "text": _said(str(failed), failed.tail)})
         except OSError as error:
             done.append({"fix": name, "mended": False, "text": str(error)})
     return {"t": "mended", "done": done}
+
+
+def _said(message: str, output: str) -> str:
+    """A failure, and the last line that was printed about it."""
+    return ": ".join([message, *output.strip().splitlines()[-1:]])
 
 
 def _switch(work: Work) -> str:
     if not serving.is_pending(work.layout):
         return "no switch was undecided any more"
     return activate.resolve(work) or "a switch that had not begun was forgotten"
+
+
+def _bootstrap(work: Work, script: bytes) -> str:
+    import hashlib
+
+    said: list[str] = []
+    bootstrap.run(script, hashlib.sha256(script).hexdigest(), life=work.life, on_line=said.append)
+    done = [line.removeprefix("bootstrap: ") for line in said if line.startswith("bootstrap: ")]
+    return f"the bootstrap was run: {'; '.join(done)}"
 
 
 def _docker(work: Work) -> str:
@@ -102,13 +116,16 @@ def _systemctl(work: Work, *arguments: str, check: bool = True) -> None:
     process.run([work.layout.systemctl, *arguments], timeout=_SECONDS, check=check)
 
 
-_ACTS: Mapping[str, Callable[[Work], str]] = {
-    "switch": _switch,
-    "docker": _docker,
-    "enable": _enable,
-    "units": _units,
-    "firewall": _firewall,
-    "time": _time,
-    "updates": _updates,
-    "prune": _prune,
-}
+def _acts(script: bytes) -> Mapping[str, Callable[[Work], str]]:
+    """What can be done, in order."""
+    return {
+        "switch": _switch,
+        "bootstrap": lambda work: _bootstrap(work, script),
+        "docker": _docker,
+        "enable": _enable,
+        "units": _units,
+        "firewall": _firewall,
+        "time": _time,
+        "updates": _updates,
+        "prune": _prune,
+    }

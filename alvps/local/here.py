@@ -129,7 +129,14 @@ class Here:
                 f"this project runs here already (process {by or 'unknown'})",
                 hint="al status shows it, al stop ends it",
             ) from None
+        self.note({"pid": os.getpid()})
         return lock
+
+    def note(self, facts: Mapping[str, Any]) -> None:
+        """Say something of the process that runs the project, for `facts`."""
+        new = self.run / "here.json.new"
+        new.write_text(json.dumps(facts))
+        new.replace(self.run / "here.json")
 
 
 def here(project: Path, *, environ: Mapping[str, str] = os.environ) -> Here:

@@ -28,8 +28,19 @@ Tell = Callable[[Event], None]
 def prepare(project: Project, here: Here, *, tell: Tell, life: Life) -> str:
     """Make the project live here; the release's id, which is the old one if nothing differs.
 
-    Raises ProjectInvalid, CredentialsMissing, AlError (a build failed).
+    Raises ProjectInvalid, CredentialsMissing, AlError (a build failed, Docker does not answer, the disk is full).
     """
+    try:
+        return _prepare(project, here, tell, life)
+    except images.BuildFailed as error:
+        raise AlError(f"the image of {error.what} could not be built: {error}", detail=error.tail) from error
+    except process.ProgramFailed as error:
+        raise AlError(str(error).replace("on the host", "on this machine"), detail=error.tail) from error
+    except OSError as error:
+        raise AlError(f"{error.filename or here.folder}: {error.strerror}") from error
+
+
+def _prepare(project: Project, here: Here, tell: Tell, life: Life) -> str:
     tell(Step("scan"))
     wanted = read(project, None)
     for problem in wanted.warnings:
@@ -134,22 +145,17 @@ def _build(
     def line(image: Any, text: str) -> None:
         tell(Output(image.what if isinstance(image, imageplan.Image) else str(image), text))
 
-    try:
-        return images.build(
-            layout,
-            plan,
-            project=wanted.project,
-            release=str(release),
-            code=str(code),
-            life=life,
-            ensure_debian=lambda: debian.ensure(
-                layout, life, lambda text: tell(Note(text)), lambda text: line(debian.IMAGE, text), fresh=False
-            ),
-            begin=begin,
-            on_line=line,
-            fresh=False,
-        )
-    except images.BuildFailed as error:
-        raise AlError(f"the image of {error.what} could not be built: {error}", detail=error.tail) from error
-    except process.ProgramFailed as error:
-        raise AlError(str(error).replace("on the host", "on this machine"), detail=error.tail) from error
+    return images.build(
+        layout,
+        plan,
+        project=wanted.project,
+        release=str(release),
+        code=str(code),
+        life=life,
+        ensure_debian=lambda: debian.ensure(
+            layout, life, lambda text: tell(Note(text)), lambda text: line(debian.IMAGE, text), fresh=False
+        ),
+        begin=begin,
+        on_line=line,
+        fresh=False,
+    )

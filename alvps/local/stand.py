@@ -7,19 +7,18 @@ at once, and containers that are still there are found by the next start.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 
 from alvps.errors import AlError
-from alvps.host import serving
+from alvps.host import fsio, serving
 from alvps.host.layout import Layout
 from alvps.local import programs
 from alvps.local.changes import Changes
@@ -51,11 +50,13 @@ class Standing:
     _asked: int = 0
     _looked: float = 0.0
     _ending: bool = False
+    _renewing: threading.Thread | None = None
 
     def listen_to_signals(self) -> None:
-        """From now on a signal is noted, and acted on by `look`."""
+        """From now on a signal is noted, and acted on by `look`. One that is ignored (nohup) stays so."""
         for number in SIGNALS:
-            signal.signal(number, self._hear)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._hear)
 
     def up(self, *, python: str, docker: str, listen: tuple[str, int], dashboard: int, release: str) -> None:
         """Start both and wait until the release is ready. Raises AlError, Stopped."""
@@ -67,7 +68,7 @@ class Standing:
         }
         for name, argv in argvs.items():
             self._children[name] = programs.start(self.here, argv)
-        self._note(listen=listen, dashboard=dashboard)
+        self.here.note({"pid": os.getpid(), "listen": f"{listen[0]}:{listen[1]}", "dashboard": dashboard})
         layout = Layout(control=str(self.here.control))
         end = time.monotonic() + UP_WITHIN
         while reasons := serving.wait_ready(layout, release, time.monotonic() + 0.2):
@@ -87,10 +88,13 @@ class Standing:
             self._end()
             return False
         self._check()
-        if time.monotonic() - self._looked > LOOK_EACH:
+        renewing = self._renewing is not None and self._renewing.is_alive()
+        if not renewing and time.monotonic() - self._looked > LOOK_EACH:
             self._looked = time.monotonic()
             if self.changes.seen():
-                self._renew()
+                # It may build images for minutes, while the log goes on and Ctrl-C is heard.
+                self._renewing = threading.Thread(target=self._renew, daemon=True)
+                self._renewing.start()
         return True
 
     def close(self) -> None:
@@ -138,17 +142,19 @@ class Standing:
             self.say(f"{waiting} queued, for the next al start")
 
     def _renew(self) -> None:
+        current = self.here.root / "current"
         try:
-            before = (self.here.root / "current").readlink()
+            before = current.readlink()
             release = self.renew()
             if before.name == release:
                 return
             code, answer = LocalSession(self.here).control("POST", "/reload", {"release": release})
             if code != 200:
-                self.say(f"not taken up: {answer.get('error', code) if isinstance(answer, dict) else code}")
-        except AlError as error:
-            detail = f"\n{error.detail}" if error.detail else ""
-            self.say(f"the changed files are not taken up: {error.message}{detail}")
+                fsio.replace_link(str(current), str(before))
+                raise AlError(str(answer.get("error", code) if isinstance(answer, dict) else code))  # noqa: TRY301
+        except (AlError, OSError) as error:
+            message, detail = (error.message, error.detail) if isinstance(error, AlError) else (str(error), None)
+            self.say(f"the changed files are not taken up: {message}" + (f"\n{detail}" if detail else ""))
         else:
             self.say(f"files changed: release {release} is live")
 
@@ -165,9 +171,3 @@ class Standing:
                 return "\n".join(text.splitlines()[-20:])
         last = file.stream(self.here.log, Query(lines=5))
         return "\n".join(render(entry) for entry in last) or None
-
-    def _note(self, *, listen: tuple[str, int], dashboard: int) -> None:
-        facts = {"pid": os.getpid(), "listen": f"{listen[0]}:{listen[1]}", "dashboard": dashboard}
-        new = Path(self.here.run / "here.json.new")
-        new.write_text(json.dumps(facts))
-        new.replace(self.here.run / "here.json")

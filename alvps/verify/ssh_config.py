@@ -18,6 +18,12 @@ def render(environment: Environment, control: Path) -> str:
         f"Port {environment.port}",
         "BatchMode yes",
         "StrictHostKeyChecking yes",
+        # What people set for their own sessions there is not for these.
+        "RequestTTY no",
+        "RemoteCommand none",
+        "PermitLocalCommand no",
+        "ForwardAgent no",
+        "ClearAllForwardings yes",
         "ControlMaster auto",
         f"ControlPath {_quoted(control)}",
         "ControlPersist 60",

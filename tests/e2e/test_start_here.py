@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -9,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -150,6 +153,38 @@ def test_a_project_runs_and_the_other_commands_talk_to_it(here: Callable[..., St
     for path in (home / "state").rglob("*"):
         if path.is_file() and not path.is_symlink():
             assert b"canary" not in path.read_bytes(), path
+
+
+def test_webhooks_come_in_with_the_store_s_own_secrets(here: Callable[..., Standing], project_folder: Path) -> None:
+    agents: dict[str, dict[str, object]] = {
+        "triage": {"script": "cat | grep -c tickets-42", "webhooks": [{"source": "demo"}]}
+    }
+    write_project(project_folder, agents, webhooks={"demo": {"type": "generic", "header": "x-signature-256"}})
+    refused = here(project_folder)
+    assert refused.ended() == 2
+    assert "al creds add generic_webhook_secret" in refused.said()
+    secret = "0123456789abcdef0123456789abcdef"  # no real one
+    refused.product.ok("creds", "add", "generic_webhook_secret", stdin=json.dumps({"secret": secret}))
+    standing = here(project_folder, home=refused.product.home).up()
+    port = standing.said().rpartition("http://127.0.0.1:")[2].split()[0]
+    body = b'{"action": "opened", "name": "tickets-42"}'
+
+    def deliver(key: str) -> int:
+        signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"x-signature-256": f"sha256={signature}", "content-type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/webhooks/generic", body, headers)  # ours
+        try:
+            with urllib.request.urlopen(request) as answer:  # ours
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert deliver("wrong") == 401
+    assert deliver(secret) == 200
+    standing.until(lambda: "run finished" in standing.said(), "run")
+    assert "state=completed" in standing.said()
+    assert secret not in standing.said()
+    assert "generic" in standing.ok("webhooks", "ls")
 
 
 def test_ctrl_c_ends_runs_and_keeps_what_is_queued(here: Callable[..., Standing], project_folder: Path) -> None:

@@ -73,14 +73,17 @@ def test_the_users_own_pytest_has_no_say(installed: Vps, tmp_path: Path) -> None
 def test_what_is_broken_is_found_and_mended(installed: Vps, folder: Path) -> None:
     with broken(
         installed,
-        "systemctl stop action-llama.service action-llama-firewall.service; systemctl disable -q action-llama.socket",
+        "systemctl stop action-llama.service action-llama-firewall.service; systemctl disable -q action-llama.socket;"
+        "echo '{}' >/etc/action-llama/bootstrap.json; rm /etc/systemd/journald.conf.d/50-action-llama.conf",
         mended_by="systemctl enable -q action-llama.socket; systemctl start action-llama-firewall action-llama",
     ):
         found, _ = doctor(installed, folder, code=1)
-        assert {"unit-active", "unit-enabled", "release-ready", "firewall"} <= found.keys()
+        assert {"unit-active", "unit-enabled", "bootstrap", "firewall"} <= found.keys()
         found, mended = doctor(installed, folder, "--fix", code=0)
         assert found.keys() <= FRESH
-        assert {one["fix"]: one["mended"] for one in mended} == {"enable": True, "units": True, "firewall": True}
+        fixes = ("bootstrap", "enable", "units", "firewall")
+        assert {one["fix"]: one["mended"] for one in mended} == dict.fromkeys(fixes, True)
+        assert "journal: persistent" in mended[0]["text"]
 
 
 def test_everything_was_stopped_by_hand_and_stays_so(installed: Vps, folder: Path) -> None:
@@ -137,6 +140,12 @@ def test_secrets_that_others_could_read(installed: Vps) -> None:
         assert reasons["credentials-nobody"] == "nobody can list them"
         assert reasons["credential-files"].startswith(f"{place}/credentials")
         assert reasons[f"state-{place}-action-llama-launcher"] == "it is action-llama-launcher 755"
+
+
+def test_credentials_that_cannot_be_decrypted_any_more(installed: Vps, folder: Path) -> None:
+    key = "/var/lib/systemd/credential.secret"
+    with broken(installed, f"mv {key} {key}.away", mended_by=f"mv {key}.away {key}"):
+        assert doctor(installed, folder, code=1)[0]["credentials-readable"] == "error"
 
 
 def test_a_host_that_does_not_answer(installed: Vps, folder: Path) -> None:

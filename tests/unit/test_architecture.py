@@ -123,6 +123,7 @@ def test_travelling_rooms_need_nothing_installed(room: str) -> None:
         (["--help"], {"click", "paramiko", "fabric", "json", "asyncio", "alvps.project"}),
         (["--version"], {"click", "paramiko", "fabric", "json", "asyncio", "alvps.project"}),
         (["status", "--help"], {"paramiko", "fabric", "docker", "sanic", "croniter", "pydantic_ai", "alvps.daemon"}),
+        (["verify", "--help"], {"paramiko", "fabric", "pytest", "testinfra"}),
         (["push", "--help"], {"paramiko", "fabric", "docker", "sanic", "croniter", "pydantic_ai", "alvps.daemon"}),
     ],
 )

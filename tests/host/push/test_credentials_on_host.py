@@ -168,9 +168,10 @@ def test_a_lost_key_is_said_and_mended_by_a_push(pushed: Pushed) -> None:
     pushed.push("canary-token-one")
     name = pushed.current()
     vps.sh("rm /var/lib/systemd/credential.secret; systemctl restart action-llama-launcher action-llama")
-    (reason,) = vps.control("/ready")["reasons"]
+    reason, of_webhooks = vps.control("/ready")["reasons"]
     assert "cannot be decrypted" in reason
     assert "`al push` sends them anew" in reason
+    assert of_webhooks.startswith("webhooks: the credentials on this host's disk cannot be decrypted")
     assert any("cannot be decrypted" in warning for warning in vps.control("/status")["warnings"])
     run = pushed.start()
     time.sleep(1)

@@ -182,6 +182,18 @@ def test_without_an_environment_this_machine_is_looked_at(there: Host, capsys: p
     assert run(["doctor", "-E", "prod"]) == 2
 
 
+def test_a_host_can_be_looked_at_from_anywhere(
+    there: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert there
+    (tmp_path / "nothing").mkdir()
+    monkeypatch.chdir(tmp_path / "nothing")
+    assert run(["doctor", "-E", "prod", "--json"]) == 0
+    found = {finding["id"]: finding["level"] for finding in told(capsys)["findings"]}
+    assert found["project"] == "warning"
+    assert found["disk-space"] == "ok"
+
+
 @pytest.fixture
 def lacking(there: Host) -> Host:
     """The project needs a credential, and one of a type that only the user knows."""

@@ -212,6 +212,16 @@ def test_in_a_pipe_setup_says_what_is_missing(
     assert machines.made == []
 
 
+def test_setup_knows_a_kind_from_the_words_after_it(al: Al, project: Path, machines: Machines) -> None:
+    code, _, err = al("setup", "cloud", "htzner")
+    assert (code, "did you mean 'hetzner'?" in err) == (2, True)
+    code, _, err = al("setup", "cloud", "203.0.113.7")
+    assert (code, "al setup cloud vps 203.0.113.7" in err) == (2, True)
+    (project / "config.toml").write_text('[cloud]\nprovider = "vps"\nhost = "h.example"\n')
+    assert al("setup", "cloud", "--fingerprint", "SHA256:abc")[0] == 0
+    assert [(made["host"], made["fingerprint"]) for made in machines.made] == [("h.example", "SHA256:abc")]
+
+
 def test_a_failed_setup_binds_nothing(al: Al, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise provision_commands.UsageError("no")

@@ -35,6 +35,7 @@ FIREWALL = {"wanted": True, "closes": True, "owners": [], "loaded": True, "guard
 UPDATES: dict[str, Any] = {"security": [], "other": [], "candidates": {}, "lists_age": 100.0, "upgraded_age": 50.0}
 HEALTHY: dict[str, Any] = {
     "clock": NOW + 0.5,
+    "python": "3.11.2",
     "live": "r1",
     "project": "demo",
     "version": "1.0",
@@ -65,9 +66,11 @@ HEALTHY: dict[str, Any] = {
     "listeners": [{"address": "0.0.0.0", "port": 22, "program": "sshd"}],
     "web": {"domain": None, "dashboard": False, "expose": False},
     "certificate": None,
+    "needed": ["gateway:github_webhook_secret/default", "github_token/default"],
+    "credentials": ["gateway:github_webhook_secret/default", "github_token/default"],
     "credentials_at_rest": "systemd-creds",
 }
-ALWAYS_KNOWN = {"clock", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
+ALWAYS_KNOWN = {"clock", "needed", "python", "live", "project", "version", "code", "bootstrap", "last_push", "pending"}
 DOMAIN = Web(domain="agents.example.com")
 OPEN_WEB = FIREWALL | {"open": ["22", "80", "443"]}
 SHOWN = {"domain": "agents.example.com", "dashboard": False, "expose": False}
@@ -139,7 +142,7 @@ def test_a_host_with_a_domain() -> None:
         ({"disk": {"/": DISK | {"inodes_free": 40}}}, ["warning disk-inodes prune"]),
         ({"disk": {"/": DISK | {"inodes_free": 0, "inodes": 0}}}, []),  # btrfs
         ({"memory": {"total": 4 * GIB, "available": GIB // 8, "swap": 0}}, ["warning memory"]),
-        ({"memory": {"total": GIB, "available": GIB // 2, "swap": 0}}, ["warning swap"]),
+        ({"memory": {"total": GIB, "available": GIB // 2, "swap": 0}}, ["warning swap bootstrap"]),
         ({"memory": {"total": GIB, "available": GIB // 2, "swap": 0}, "container": True}, []),
         ({"clock": NOW + 10}, ["warning clock-offset time"]),
         ({"clock": NOW - 100}, ["warning clock-offset time"]),
@@ -149,7 +152,7 @@ def test_a_host_with_a_domain() -> None:
         ({"reboot": {"required": True, "packages": ["linux-image"]}}, ["warning reboot"]),
         ({"kernel": {"running": "6.1.0-9", "installed": "6.1.0-10"}}, ["warning reboot"]),
         ({"kernel": {"running": "6.1.0-9", "installed": None}}, []),
-        ({"journal": {"persistent": False, "bytes": 0}}, ["warning journal"]),
+        ({"journal": {"persistent": False, "bytes": 0}}, ["warning journal bootstrap"]),
         ({"journal": {"persistent": True, "bytes": 2 * GIB}}, ["warning journal"]),
         ({"docker": None}, ["error docker-answers docker"]),
         ({"docker": DOCKER | {"live_restore": False}}, ["warning docker-live-restore"]),
@@ -166,8 +169,8 @@ def test_a_host_with_a_domain() -> None:
         ({"unattended": False}, ["warning updates-unattended updates"]),
         ({"images": {"oldest": 31 * DAY, "missing": []}}, ["warning image-age"]),
         ({"images": {"oldest": None, "missing": ["al-agent:1"]}}, ["error image-missing"]),
-        ({"bootstrap": None}, ["error bootstrap"]),
-        ({"bootstrap": "b0"}, ["warning bootstrap"]),
+        ({"bootstrap": None}, ["error bootstrap bootstrap"]),
+        ({"bootstrap": "b0"}, ["warning bootstrap bootstrap"]),
         ({"cloud_init": "error"}, ["warning cloud-init"]),
         ({"cloud_init": "none"}, []),
         ({"ssh": SSH | {"passwordauthentication": "yes"}}, ["warning ssh-passwords"]),
@@ -176,7 +179,7 @@ def test_a_host_with_a_domain() -> None:
             {"ssh": SSH | {"passwordauthentication": "yes", "permitrootlogin": "yes"}},
             ["warning ssh-passwords", "error ssh-root"],
         ),
-        ({"firewall": FIREWALL | {"wanted": False}}, ["warning firewall firewall"]),
+        ({"firewall": FIREWALL | {"wanted": False}}, ["warning firewall bootstrap"]),
         ({"firewall": FIREWALL | {"loaded": False}}, ["error firewall firewall"]),
         ({"firewall": FIREWALL | {"guards": False}}, ["error firewall firewall"]),
         ({"firewall": FIREWALL | {"guards": False, "closes": False}}, []),  # another firewall is in charge
@@ -185,6 +188,7 @@ def test_a_host_with_a_domain() -> None:
         ({"firewall": FIREWALL | {"open": ["2222"]}, "ssh": SSH | {"ports": [2222]}}, []),
         ({"listeners": [{"address": "0.0.0.0", "port": 8080, "program": "systemd"}]}, ["error listeners"]),
         ({"listeners": [{"address": "*", "port": 8081, "program": "python"}]}, ["error listeners"]),
+        ({"credentials": ["github_token/default"]}, ["error credentials-readable"]),
         ({"credentials_at_rest": "files"}, []),
         ({"credentials_at_rest": None}, []),
     ],
@@ -207,6 +211,26 @@ def test_each_trouble_is_found_and_has_a_remedy(changed: dict[str, Any], expecte
 )
 def test_troubles_of_a_domain(changed: dict[str, Any], expected: list[str]) -> None:
     assert troubles({"firewall": OPEN_WEB, "certificate": CERTIFICATE, "web": SHOWN} | changed, DOMAIN) == expected
+
+
+def test_what_follows_from_a_daemon_that_does_not_run_is_not_said_again() -> None:
+    silent = {"ready": ["no answer from control.sock"], "daemon": None}
+    assert troubles(unit("action-llama.service", active="failed") | silent) == ["error unit-active units"]
+    stopped = {"units": UNITS | {name: UNIT | {"active": "inactive"} for name in OURS}}
+    assert troubles(stopped | silent) == ["error unit-active"]
+    assert troubles(silent) == ["error release-ready", "unknown schedule-ticks"]
+    assert troubles({"units": None} | silent) == [
+        "unknown unit-active", "error release-ready", "unknown schedule-ticks",
+    ]  # fmt: skip
+
+
+def test_who_changed_a_unit_is_said() -> None:
+    folder = "/etc/systemd/system/action-llama.socket.d"
+    paths = [f"{folder}/50-expose.conf", f"{folder}/mine.conf", "/usr/lib/systemd/system/socket.d/vendor.conf"]
+    found = [
+        finding for finding in judged(unit("action-llama.socket", drop_ins=paths)) if finding.id == "unit-drop-ins"
+    ]
+    assert [finding.text for finding in found] == [f"action-llama.socket is changed by {paths[1]}, which is not al's"]
 
 
 def test_an_exposed_listener_is_meant_to_be_open() -> None:

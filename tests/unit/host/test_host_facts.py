@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alvps.host import doors, facts, looking, machine, services, software
 from alvps.host.layout import Layout
@@ -63,6 +65,13 @@ def test_listeners_outside_of_loopback() -> None:
 )
 def test_rules_of_the_firewall(text: str, guards: bool, opened: list[str]) -> None:
     assert doors.rules(text) == {"loaded": True, "guards": guards, "open": opened}
+
+
+@given(st.text())
+def test_no_text_is_too_odd(text: str) -> None:
+    doors.outside(text)
+    software.upgradable(text)
+    looking.pairs(text)
 
 
 def test_no_firewall() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from alvps.errors import AlError, HostBusy
-from alvps.host.mend import _ACTS
+from alvps.host.mend import _acts
+from alvps.push import mending
 from alvps.push.code_tree import CodeTree
 from alvps.push.mending import Mended, mend
 from alvps.push.session import HostSession
@@ -67,6 +69,23 @@ def test_what_cannot_be_mended_is_said_and_the_rest_goes_on(host: FakeHost, code
     assert firewall.mended
 
 
+def test_the_bootstrap_is_run_and_what_it_did_is_said(
+    host: FakeHost, code: CodeTree, pushed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pushed
+    script = b'echo "bootstrap: swap: 1 GB"; echo noise; echo "bootstrap: done $1 $2" >&2\n'
+    monkeypatch.setattr(mending, "bootstrap_script", lambda: script)
+    (run,) = ask(host, code, "bootstrap")
+    digest = hashlib.sha256(script).hexdigest()
+    assert run == Mended(
+        fix="bootstrap", mended=True, text=f"the bootstrap was run: swap: 1 GB; done --digest {digest}"
+    )
+    monkeypatch.setattr(mending, "bootstrap_script", lambda: b"echo 'bootstrap: no room'; exit 3\n")
+    (run,) = ask(host, code, "bootstrap")
+    assert not run.mended
+    assert run.text == "the bootstrap of the host failed: sh ended with code 3: bootstrap: no room"
+
+
 def test_nothing_can_be_started_before_the_first_push(host: FakeHost, code: CodeTree) -> None:
     (units,) = ask(host, code, "units")
     assert units == Mended(fix="units", mended=False, text="no release is live, so there is nothing to start")
@@ -112,4 +131,4 @@ def test_every_fix_that_a_finding_names_exists() -> None:
 
     from alvps.doctor.findings import Fix
 
-    assert set(get_args(Fix)) == {"modes", *_ACTS}
+    assert set(get_args(Fix)) == {"modes", *_acts(b"")}

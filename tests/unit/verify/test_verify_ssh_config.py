@@ -44,6 +44,16 @@ def test_the_environments_key_and_pins_count(tmp_path: Path, host: str) -> None:
     assert found["controlpath"] == [str(tmp_path / "c")]
 
 
+def test_what_people_set_for_their_own_sessions_does_not_count(tmp_path: Path) -> None:
+    theirs = "Host *\nRequestTTY force\nRemoteCommand tmux attach\nForwardAgent yes\nLocalForward 5432 localhost:5432\n"
+    ours = render(Environment(name="own", host="myhost"), tmp_path / "c").partition("Include")[0]
+    found = understood(ours + theirs, "myhost", tmp_path)
+    assert found["requesttty"][0] in {"no", "false"}
+    assert found.get("remotecommand", ["none"]) == ["none"]
+    assert found["forwardagent"] == ["no"]
+    assert found["clearallforwardings"] == ["yes"]
+
+
 def test_a_hop_has_neither_the_key_nor_the_pins_of_the_target(tmp_path: Path) -> None:
     environment = Environment(
         name="prod", host="192.0.2.7", key_path=tmp_path / "id", known_hosts=tmp_path / "known_hosts", port=2222
