@@ -97,7 +97,7 @@ def at_rest(layout: Layout) -> str | None:
 
 
 def read(layout: Layout, folder: str | None) -> Values:
-    """The credentials of a set; none if there is no such set. What cannot be decrypted is not there: it is sent anew."""
+    """The credentials of a set, none if it is not there. What cannot be decrypted counts as that, and is sent anew."""
     values: Values = {}
     if folder is not None:
         for part in credential_parts.parts(layout):
