@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,15 +121,13 @@ class Here:
             lock = os.open(self.run / "al.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise AlError(f"{error.filename or self.folder} cannot be used: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(lock):
             os.close(lock)
             by = self.facts().get("pid")
             raise UsageError(
                 f"this project runs here already (process {by or 'unknown'})",
                 hint="al status shows it, al stop ends it",
-            ) from None
+            )
         self.note({"pid": os.getpid()})
         return lock
 
@@ -137,6 +136,18 @@ class Here:
         new = self.run / "here.json.new"
         new.write_text(json.dumps(facts))
         new.replace(self.run / "here.json")
+
+
+def _locked(lock: int) -> bool:
+    """Take it; in more than one try, as who only asks `is_running` holds it for a moment too."""
+    for _ in range(5):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # noqa: PERF203 - five rounds at most
+            time.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 def here(project: Path, *, environ: Mapping[str, str] = os.environ) -> Here:

@@ -184,7 +184,7 @@ def test_webhooks_come_in_with_the_store_s_own_secrets(here: Callable[..., Stand
     standing.until(lambda: "run finished" in standing.said(), "run")
     assert "state=completed" in standing.said()
     assert secret not in standing.said()
-    assert "generic" in standing.ok("webhooks", "ls")
+    assert "matched" in standing.ok("webhooks", "ls")
 
 
 def test_ctrl_c_ends_runs_and_keeps_what_is_queued(here: Callable[..., Standing], project_folder: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,17 @@ def test_its_end_frees_the_place_whatever_it_was(tmp_path: Path, state: Path) ->
     process.kill()
     process.communicate()
     assert not here(tmp_path).is_running()
+
+
+def test_who_asks_whether_it_runs_keeps_nobody_from_running_it(tmp_path: Path, state: Path) -> None:
+    place = here(tmp_path)
+    os.close(place.take())
+    asks = os.open(place.run / "al.lock", os.O_RDWR)
+    fcntl.flock(asks, fcntl.LOCK_SH)  # as is_running does, for a moment
+    done = threading.Timer(0.03, os.close, (asks,))
+    done.start()
+    os.close(place.take())
+    done.join()
 
 
 def test_the_folders_are_private_but_the_one_that_runs_see(tmp_path: Path, state: Path) -> None:
