@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from alvps.project.environment import Dns, Environment
 from alvps.provision import dns_removal, record
 from alvps.provision.cloud import Cloud
-from alvps.provision.provider import Event, Progress, Report
+from alvps.provision.provider import Event, Progress, ProvisionFailed, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +20,11 @@ class _Made:
 
 
 def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_token: str | None) -> Report:
-    """What is gone already counts as removed by somebody else.
+    """What is gone already counts as removed by somebody else; a server among that is named in the report.
 
-    A server among that is named in the report: for an API key of another project it is not there, too.
-
-    Raises CredentialsMissing before anything is removed, CloudError; then the files are still there, and the same call
-    goes on.
+    Raises CredentialsMissing before anything is removed, CloudError, and ProvisionFailed when nothing of it is there:
+    so it looks for an API key of another project, and a server that nobody remembers is billed on. Then the files are
+    still there, and the same call goes on.
     """
     dns = _dns(environment)
     dns_removal.require_token(dns, dns_token)
@@ -37,8 +36,13 @@ def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_t
         *(f"server {id_}" for id_, was_there in servers.items() if was_there),
         *(f"firewall {id_}" for id_ in made.firewalls if cloud.delete_firewall(id_)),
         *(f"ssh key {id_}" for id_ in made.ssh_keys if cloud.delete_ssh_key(id_)),
-        *dns_removal.removed(dns, dns_token),
     ]
+    if servers and not removed:
+        raise ProvisionFailed(
+            f"nothing of {environment.name} (server {', '.join(servers)}) is at {cloud.name} for this API key",
+            hint=f"is it another project's key? if all of it is gone: al teardown {environment.name} --forget",
+        )
+    removed += dns_removal.removed(dns, dns_token)
     left = tuple(
         f"server {id_}: {cloud.name} has none of that id for this API key; it is gone, or another project's"
         for id_, was_there in servers.items()

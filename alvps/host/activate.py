@@ -55,9 +55,9 @@ def activate(work: Work, new: Release, new_set: str | None) -> Verdict:
     # If even this cannot be written (a full disk), nothing has changed yet.
     fsio.write_json(layout.at("pending.json"), pending, 0o600)
     try:
-        restart = _switch(work, new, old, new_set, began)
+        installed, restart = _switch(work, new, old, new_set, began)
         work.step("verify", restart=restart)
-        _serve(work, new, restart=restart, deadline=began + layout.verdict_seconds)
+        _serve(work, new, installed, restart=restart, deadline=began + layout.verdict_seconds)
     except (_NotServing, process.ProgramFailed, OSError) as error:
         reasons = error.reasons if isinstance(error, _NotServing) else [str(error)]
         work.step("go back", reasons=reasons)
@@ -97,8 +97,11 @@ def note_last(work: Work, release: str, result: str) -> None:
         fsio.write_json(work.layout.at("last-push.json"), facts)
 
 
-def _switch(work: Work, new: Release, old: Release | None, new_set: str | None, began: float) -> bool:
-    """Put units, credentials and the link in place. Returns whether the services must be started anew."""
+def _switch(work: Work, new: Release, old: Release | None, new_set: str | None, began: float) -> tuple[list[str], bool]:
+    """Put units, credentials and the link in place.
+
+    Returns the units that were installed, and whether the services must be started anew.
+    """
     layout = work.layout
     left = layout.verdict_seconds - (time.monotonic() - began)
     installed = units.install(layout, new.text("code_digest"), deadline_in=left)
@@ -109,15 +112,14 @@ def _switch(work: Work, new: Release, old: Release | None, new_set: str | None, 
     work.step("switch release")
     fsio.replace_link(layout.at("current"), f"releases/{new.id}")
     same = old is not None and all(old.text(key) == new.text(key) for key in ("code_digest", "venv_digest"))
-    units.restart_sockets(layout, installed, timeout=left)
-    return bool(installed) or not same or not serving.daemon_answers(layout)
+    return installed, bool(installed) or not same or not serving.daemon_answers(layout)
 
 
-def _serve(work: Work, release: Release, *, restart: bool, deadline: float) -> None:
+def _serve(work: Work, release: Release, installed: list[str], *, restart: bool, deadline: float) -> None:
     """Have the services take up a release and wait until they serve it. Raises _NotServing, ProgramFailed."""
     layout = work.layout
     if restart:
-        units.restart(layout, timeout=max(0.1, deadline - time.monotonic()))
+        units.restart(layout, installed, timeout=max(0.1, deadline - time.monotonic()))
     else:
         try:
             timeout = max(0.1, deadline - time.monotonic())
@@ -158,16 +160,15 @@ def _go_back(work: Work, pending: dict[str, Any], reasons: list[str], tail: str,
     credentials.use(layout, old_set)
     try:
         installed = units.install(layout, old.text("code_digest"), deadline_in=layout.return_seconds)
-        units.restart_sockets(layout, installed, timeout=layout.return_seconds)
         # A daemon that refused to reload still serves the old release: then there is nothing to start anew.
         if installed or not same or serving.ready(layout, old.id):
             restart = bool(installed) or not same or not serving.daemon_answers(layout)
             try:
-                _serve(work, old, restart=restart, deadline=deadline)
+                _serve(work, old, installed, restart=restart, deadline=deadline)
             except _NotServing:
                 if restart:
                     raise
-                _serve(work, old, restart=True, deadline=deadline)
+                _serve(work, old, installed, restart=True, deadline=deadline)
     except (_NotServing, process.ProgramFailed, OSError) as error:
         errors.append(f"and the old release {old.id} is live again but not ready: {error}")
     return Verdict(ROLLED_BACK, old.id, errors, tail, time.monotonic() - began)

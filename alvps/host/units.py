@@ -47,22 +47,17 @@ def install(layout: Layout, code_digest: str, *, deadline_in: float) -> list[str
     return names
 
 
-def restart(layout: Layout, *, timeout: float) -> None:
+def restart(layout: Layout, installed: Iterable[str] = (), *, timeout: float) -> None:
     """Start both services anew and wait until they say they are up. Raises process.ProgramFailed.
 
-    The socket stays, so connections queue meanwhile.
+    `installed`: units that were changed; listeners among them are started anew as well, the others stay, so connections
+    queue meanwhile. In one transaction: systemd refuses to start a listener under a service that has it, and between a
+    stop and a start somebody who connects would start the service again.
     """
     # A service that crashed often is held down by its start limit; this push may be the cure.
     _systemctl(layout, "reset-failed", *SERVICES, timeout=timeout, check=False)
-    _systemctl(layout, "restart", *SERVICES, timeout=timeout)
-
-
-def restart_sockets(layout: Layout, names: Iterable[str], *, timeout: float) -> None:
-    """Have changed socket units count; systemd refuses while the service has the sockets. Raises ProgramFailed."""
-    changed_ = [name for name in names if name in (*SOCKETS, *UNSEALING)]
-    if changed_:
-        _systemctl(layout, "stop", DAEMON, timeout=timeout, check=False)
-        _systemctl(layout, "restart", *changed_, timeout=timeout)
+    listeners = [name for name in installed if name in (*SOCKETS, *UNSEALING)]
+    _systemctl(layout, "restart", *listeners, *SERVICES, timeout=timeout)
 
 
 def stop(layout: Layout) -> None:
