@@ -15,7 +15,6 @@ from typing import NamedTuple
 from alvps.errors import AlError
 
 _SEALED = "sealed-"
-_SECONDS = 8.0  # for all tries: a TPM takes its time; less than those wait who ask whether all is ready
 _TRIES = 3  # a push may exchange the set while it is asked for, and a busy system may fail once
 
 
@@ -39,9 +38,9 @@ def live(folder: Path) -> str | None:
     return name if name.startswith(_SEALED) else None
 
 
-def unseal(folder: Path, listener: Path) -> Unsealed:
-    """The live set. Blocks. Raises CannotUnseal."""
-    end = time.monotonic() + _SECONDS
+def unseal(folder: Path, listener: Path, seconds: float) -> Unsealed:
+    """The live set. Blocks for up to that long: a TPM takes its time, and so does a busy host. Raises CannotUnseal."""
+    end = time.monotonic() + seconds
     trouble = CannotUnseal(f"the set of credentials in {folder} is exchanged again and again")
     for _ in range(_TRIES):
         try:

@@ -15,6 +15,7 @@ from alvps.credentials import CredentialRef, sealed
 from alvps.project import Project
 
 FOLDER = Path("/var/lib/action-llama-gateway/credentials")  # on an installed host
+PATIENCE = 30.0  # seconds; a daemon that starts with the host has nobody to read them again later
 LISTENER = Path("/run/action-llama-webhook-secrets.sock")  # of systemd/action-llama-webhook-secrets.socket
 FIELD = "secret"
 
@@ -61,7 +62,7 @@ def load(folder: Path, project: Project, listener: Path = LISTENER) -> Secrets:
 def _reader(folder: Path, listener: Path) -> Callable[[CredentialRef], bytes | None]:
     """What finds a secret, in one set, whatever a push does meanwhile. Raises CannotUnseal."""
     if sealed.live(folder):
-        values = sealed.unseal(folder, listener).values
+        values = sealed.unseal(folder, listener, PATIENCE).values
         return lambda ref: values.get(f"{ref.type}/{ref.instance}", {}).get(FIELD, "").encode()
     try:
         place = (folder / "current").resolve(strict=True)

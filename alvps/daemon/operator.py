@@ -52,6 +52,8 @@ class Operator(Orders):
         if self._link.gone is None and not self._link.heard.is_set():
             reasons.append("the runs of before have not been looked at yet")
         reasons += await shortcomings(self.engine.launcher, wanted)
+        if self.engine.release.secrets.trouble:
+            reasons.append(f"webhooks: {self.engine.release.secrets.trouble}")
         if self.engine.held and not reasons:  # the launcher can, but has not told us so yet
             reasons.append(f"no run can start: {self.engine.held}")
         return active, reasons

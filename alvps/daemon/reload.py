@@ -85,6 +85,7 @@ class Reload:
             ) from error
         reasons = [] if release.id == wanted else [f"`current` points to {release.id}"]
         reasons += await shortcomings(self._launcher, wanted)
+        reasons += [f"webhooks: {release.secrets.trouble}"] if release.secrets.trouble else []
         if reasons:
             log.warning("release refused", release=wanted, reason="; ".join(reasons))
             raise NotNow(f"the release {wanted} is not ready, {before} goes on: {'; '.join(reasons)}")

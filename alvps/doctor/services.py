@@ -8,9 +8,9 @@ from typing import Any
 
 from alvps.doctor.expected import Expected
 from alvps.doctor.findings import Finding, Fix, error, ok, span, unknown, warning
-from alvps.host.units import DAEMON, LAUNCHER, SERVICES, SOCKETS
+from alvps.host.units import DAEMON, LAUNCHER, SERVICES, SOCKETS, UNSEALING
 
-OURS = (*SOCKETS, *SERVICES)
+OURS = (*SOCKETS, *UNSEALING, *SERVICES)  # an early version has not all of them
 # What `systemd-analyze security` gives them as they are shipped is below; more is a drop-in that weakens them.
 EXPOSURE = {"exposure_daemon": (DAEMON, 1.5), "exposure_launcher": (LAUNCHER, 3.0)}
 OUR_DROP_INS = ("/50-expose.conf",)  # the bootstrap's, by which a listener is exposed
@@ -38,14 +38,15 @@ def _units(facts: Mapping[str, Any]) -> Iterator[Finding]:
         yield unknown("unit-active", "units", "the state of the units")
         return
     pushed = facts["live"] is not None
-    if pushed and all(units.get(unit, {}).get("active") == "inactive" for unit in OURS):
+    ours = [unit for unit in OURS if unit in units]
+    if pushed and all(units[unit]["active"] == "inactive" for unit in ours):
         yield error("unit-active", "units", "everything is stopped on the host", "al start")
         return
     for unit, state in sorted(units.items()):
         if pushed or unit not in OURS:
             yield _active(unit, state)
-    for unit in OURS if pushed else ():
-        yield from _installed(unit, units.get(unit, {}))
+    for unit in ours if pushed else ():
+        yield from _installed(unit, units[unit])
     for key, (unit, limit) in EXPOSURE.items() if pushed else ():
         yield _sandbox(unit, facts[key], limit)
 

@@ -16,6 +16,7 @@ from alvps.host.credential_parts import FIELD, FILES, GATEWAY, INSTANCE, SEALED,
 from alvps.host.layout import Layout
 
 _MAX_VALUE = 1 << 20
+_ENVELOPES = 256  # bytes around the values, at most
 
 
 class BadCredential(ValueError):
@@ -51,6 +52,13 @@ def parse(items: Any) -> Values:
                 raise BadCredential(f"credential {name} has an illegal field")
         values[name] = dict(fields)
     return values
+
+
+def check_size(values: Values) -> None:
+    """Whether a host can give these to those they are for, in whichever form they lie there. Raises BadCredential."""
+    size = len(json.dumps(values, separators=(",", ":"))) + _ENVELOPES
+    if size > sealing.MAX_BYTES:
+        raise BadCredential(f"the credentials are {size} bytes together; a host keeps up to {sealing.MAX_BYTES}")
 
 
 def check_name(name: Any) -> str:
@@ -112,13 +120,10 @@ def write(layout: Layout, values: Values) -> str:
 def seal(layout: Layout, values: Values) -> str:
     """Write a set encrypted, unless it is there and can be decrypted, and return its folder's name.
 
-    It is not in use yet. Raises sealing.CannotSeal where the host cannot do this, BadCredential for too much.
+    It is not in use yet. Raises sealing.CannotSeal where the host cannot do this.
     """
     name = SEALED + set_name(digests(values)).removeprefix(FILES)
     plain = {part: credential_parts.document(name, part.of(values)) for part in credential_parts.parts(layout)}
-    size = sum(map(len, plain.values()))
-    if size > sealing.MAX_BYTES:
-        raise BadCredential(f"the credentials are {size} bytes together; encrypted, a host keeps {sealing.MAX_BYTES}")
     if any(os.path.isdir(f"{part.root}/{name}") for part in plain) and read(layout, name) == values:
         return name
     sealed = {part: sealing.seal(layout, part.sealed_as, text) for part, text in plain.items()}

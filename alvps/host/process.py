@@ -102,7 +102,9 @@ def _start_pumps(
     """Threads that empty the child's outputs and fill its input: none of them may hold up another."""
     if feed is not None and child.stdin is not None:
         threading.Thread(target=_feed, args=(child.stdin, feed), daemon=True).start()
-    pumps = [threading.Thread(target=_pump, args=(child.stdout, tail, output, on_line), daemon=True)]
+    pumps = []
+    if child.stdout is not None:
+        pumps.append(threading.Thread(target=_pump, args=(child.stdout, tail, output, on_line), daemon=True))
     if child.stderr is not None:
         pumps.append(threading.Thread(target=_pump, args=(child.stderr, tail, None, on_line), daemon=True))
     for pump in pumps:

@@ -223,6 +223,7 @@ def _values(work: Work, hello: Hello, needed: Sequence[str], sent: credentials.V
         if announced is not None and credentials.digest(name, fields) != announced:
             raise Refused("protocol", f"credential {name} does not have the announced digest")
         values[name] = fields
+    credentials.check_size(values)
     return values
 
 

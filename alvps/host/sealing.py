@@ -7,7 +7,6 @@ where there is one. Plain data go over standard input and output only.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from typing import IO
 
@@ -17,7 +16,7 @@ from alvps.host.layout import Layout
 MAX_BYTES = (
     1 << 20
 )  # of one credential, and of all of a unit: CREDENTIAL_SIZE_MAX, CREDENTIALS_TOTAL_SIZE_MAX of systemd
-_SECONDS = 20.0  # a TPM takes its time
+_SECONDS = 60.0  # a TPM takes its time, and so does a busy host
 # What a file begins with that was "encrypted" with no key at all: CRED_AES256_GCM_BY_NULL of systemd.
 _NO_KEY = bytes.fromhex("058469daf6f54324800549da0f8ea2fb")
 _PRINT = 'for name; do cat "$CREDENTIALS_DIRECTORY/$name" || exit; done'
@@ -33,6 +32,8 @@ class CannotUnseal(Exception):
 
 def seal(layout: Layout, name: str, plain: bytes) -> bytes:
     """Encrypt at most MAX_BYTES under a name, without which they cannot be decrypted. Raises CannotSeal."""
+    import base64
+
     # Not bound to the state of the firmware (the PCRs of a TPM): after its next update the host could not decrypt.
     argv = [layout.systemd_creds, "encrypt", f"--name={name}", "--with-key=auto", "--tpm2-pcrs=", "-", "-"]
     try:
@@ -56,6 +57,7 @@ def unseal(layout: Layout, name: str, path: str) -> bytes:
 def prove(layout: Layout, paths: Mapping[str, str], plain: bytes) -> None:
     """Have a unit be given these files by their names, and print them one after the other. Raises CannotSeal."""
     argv = [layout.systemd_run, "--quiet", "--pipe", "--wait", "--collect", "--property=LimitCORE=0"]
+    argv += ["--description=Action Llama: whether credentials can be decrypted"]
     argv += [f"--property=LoadCredentialEncrypted={name}:{path}" for name, path in paths.items()]
     try:
         printed = _output_of([*argv, "/bin/sh", "-c", _PRINT, "sh", *paths])

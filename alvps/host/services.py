@@ -15,7 +15,7 @@ _SCORE = re.compile(r"Overall exposure level for \S+: ([0-9.]+)")
 
 def states(layout: Layout) -> dict[str, dict[str, Any]] | None:
     """Of each unit: "active" and "enabled" as systemd words them, its drop-ins, how often it was started anew."""
-    names = (*units.SOCKETS, *units.SERVICES, *OTHERS)
+    names = (*units.sockets(layout), *units.SERVICES, *OTHERS)
     answer = looking.output([layout.systemctl, "show", f"--property={_PROPERTIES}", *names], check=False)
     if answer is None:
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from alvps.credentials import Credential, CredentialRef, FileStore, complete, sealed
 from alvps.credentials.sealed import CannotUnseal, Unsealed
 
+PATIENCE = 8.0  # seconds; less than those wait who ask whether all is ready
 LISTENER = Path("/run/action-llama-credentials.sock")  # of systemd/action-llama-credentials.socket
 
 
@@ -45,5 +46,5 @@ class LiveCredentials:
         with self._lock:
             if self._kept is None or self._kept.name != name:
                 self._kept = None
-                self._kept = sealed.unseal(self._folder, self._listener)
+                self._kept = sealed.unseal(self._folder, self._listener, PATIENCE)
             return self._kept

@@ -87,6 +87,7 @@ class Line:
             except (EOFError, OSError, ValueError, HostUnreachable) as error:
                 raise self._lost() from error
             if found is None:
+                self._pipe.stderr.join()  # what ended may have said why, and that need not be here yet
                 raise self._lost()
             message, blob = found
             self._heard = self._now()

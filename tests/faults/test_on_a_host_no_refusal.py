@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support import steady_sender
 from tests.support.faults import Figures, often
+from tests.support.host_webhooks import steady
 from tests.support.product import Product
 from tests.support.projects import write_agent, write_project
 from tests.support.vps import Vps
@@ -28,28 +25,6 @@ print(json.dumps([[row[0] for row in database.execute(query)] for query in queri
 """
 
 
-@contextmanager
-def steady(vps: Vps, found: dict[str, Any]) -> Iterator[None]:
-    """Send during the block; then `found` has what came of it."""
-    vps.sh("rm -f /run/enough")
-    program = Path(steady_sender.__file__).read_text()
-    argv = ["docker", "exec", "-i", vps.container, "python3", "-", str(RATE), SECRET, "/run/enough"]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(program)
-    process.stdin.close()
-    assert process.stdout.readline() == "sending\n"
-    try:
-        yield
-    finally:
-        vps.sh("touch /run/enough")
-        with process.stdout:
-            output = process.stdout.read()
-        assert process.wait(120) == 0
-    found.update(json.loads(output))
-
-
 def test_no_webhook_is_refused_by_pushes_and_restarts(
     product: Product, vps: Vps, project_folder: Path, figures: Figures
 ) -> None:
@@ -61,7 +36,7 @@ def test_no_webhook_is_refused_by_pushes_and_restarts(
     product.ok("pause", "waiter", "-E", vps.name)
     found: dict[str, Any] = {}
     ends: Counter[int] = Counter()
-    with steady(vps, found):
+    with steady(vps, found, rate=RATE, secret=SECRET):
         for number in range(ROUNDS):
             write_agent(project_folder, "other", script=f"echo {number}")
             pushed = product.run("push", "-E", vps.name, cwd=project_folder)

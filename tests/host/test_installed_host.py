@@ -16,13 +16,23 @@ def test_status_line_says_what_is_going_on(host: Host) -> None:
     assert "running" in line
 
 
-def test_secret_is_nowhere_else(host: Host) -> None:
-    found = host.check_output(
-        "grep -rlsF --exclude-dir=credentials canary-host-0815 /etc /opt /var/lib/action-llama"
-        " /var/lib/action-llama-launcher /var/log /run /root /tmp || true"
+def test_credentials_are_encrypted_and_the_launchers_alone(host: Host) -> None:
+    store = "/var/lib/action-llama-launcher/credentials"
+    files = host.check_output(f"find {store}/ -type f -printf '%m %u %f\\n'").splitlines()
+    assert files == ["600 root set.cred"]
+    for line in host.check_output(f"find {store}/ -type d -printf '%m %u %p\\n'").splitlines():
+        assert line.startswith("700 action-llama-launcher "), line
+    assert host.run("runuser -u action-llama -- find /var/lib/action-llama-launcher").rc != 0
+    given = host.check_output(
+        "stat -c '%a %U' /run/action-llama-credentials.sock /run/action-llama-webhook-secrets.sock"
     )
-    assert found == ""
-    assert host.run("journalctl --no-pager | grep -F canary-host-0815").rc == 1
+    assert given.splitlines() == ["600 action-llama-launcher", "600 action-llama"]
+
+
+def test_secret_is_nowhere_on_the_disk(host: Host) -> None:
+    found = host.run("grep -rlsaF --exclude-dir=proc --exclude-dir=sys canary-host-0815 /")
+    assert found.stdout == ""
+    assert host.run("journalctl --no-pager -o export | grep -aF canary-host-0815").rc == 1
 
 
 def test_dashboard_is_on_loopback_only_and_wants_a_login(host: Host) -> None:

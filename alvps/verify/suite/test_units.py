@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from alvps.host.units import SERVICES, SOCKETS
+from alvps.host.units import SERVICES, SOCKETS, UNSEALING
 
 
-@pytest.mark.parametrize("unit", [*SOCKETS, *SERVICES, "docker.service"])
+@pytest.mark.parametrize("unit", [*SOCKETS, *UNSEALING, *SERVICES, "docker.service"])
 def test_unit(host: Any, unit: str) -> None:
     """{unit} is active and starts at boot"""
     told = host.check_output("systemctl show --property=ActiveState,UnitFileState --value %s", unit).split()

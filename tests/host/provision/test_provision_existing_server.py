@@ -174,7 +174,7 @@ def test_teardown_keeps_what_only_purge_may_take_and_says_so(server: Machine, op
         existing(options, user="admin").create(silent)
     server.sh(
         "for u in action-llama.socket action-llama-runs.socket action-llama-dashboard.socket action-llama.service"
-        " action-llama-launcher.service; do"
+        " action-llama-launcher.service action-llama-credentials.socket action-llama-credentials@.service; do"
         " printf '[Service]\\nExecStart=/bin/sleep 600\\n[Socket]\\nListenStream=127.0.0.1:8080\\n'"
         " > /etc/systemd/system/$u; done; systemctl daemon-reload; systemctl start action-llama-launcher.service;"
         " echo abc > /var/lib/action-llama-launcher/installation;"

@@ -19,6 +19,15 @@ pytestmark = pytest.mark.host
 
 DAEMON, LAUNCHER, SOCKET = "action-llama.service", "action-llama-launcher.service", "action-llama.socket"
 RUNS_SOCKET, DASHBOARD_SOCKET = "action-llama-runs.socket", "action-llama-dashboard.socket"
+LISTENERS = (
+    SOCKET,
+    RUNS_SOCKET,
+    DASHBOARD_SOCKET,
+    "action-llama-credentials.socket",
+    "action-llama-webhook-secrets.socket",
+)
+GIVING = ("action-llama-credentials@.service", "action-llama-webhook-secrets@.service")
+FILES = (DAEMON, LAUNCHER, *LISTENERS, *GIVING)
 HERE = Path(__file__).parent
 INSTALL = """
 cd /opt/action-llama
@@ -53,7 +62,7 @@ def pid(machine: Machine, unit: str) -> int:
 
 @pytest.fixture(scope="module")
 def units(machine: Machine) -> Iterator[Machine]:
-    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET):
+    for name in FILES:
         put(machine, f"/etc/systemd/system/{name}", resource("systemd", name).read_text())
     put(machine, "/root/stub.py", (HERE / "stub.py").read_text())
     put(machine, "/root/probe.py", (HERE / "probe.py").read_text())
@@ -71,11 +80,7 @@ def drop_in(units: Machine) -> Iterator[Machine]:
 
 
 def test_systemd_has_nothing_to_remark_on_them(units: Machine) -> None:
-    done = units.run(
-        "systemd-analyze",
-        "verify",
-        *(f"/etc/systemd/system/{name}" for name in (SOCKET, DASHBOARD_SOCKET, DAEMON, LAUNCHER)),
-    )
+    done = units.run("systemd-analyze", "verify", *(f"/etc/systemd/system/{name}" for name in FILES))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ignored = units.sh(
         "journalctl -b _PID=1 -o cat --no-pager | grep -i 'action-llama' | grep -iE 'unknown|ignor' || true"
@@ -83,7 +88,7 @@ def test_systemd_has_nothing_to_remark_on_them(units: Machine) -> None:
     assert ignored == ""
 
 
-@pytest.mark.parametrize(("unit", "limit"), [(DAEMON, 1.5), (LAUNCHER, 3.0)])
+@pytest.mark.parametrize(("unit", "limit"), [(DAEMON, 1.5), (LAUNCHER, 3.0), *((unit, 1.0) for unit in GIVING)])
 def test_exposure(units: Machine, unit: str, limit: float) -> None:
     report = units.sh(f"systemd-analyze security --no-pager {unit}")
     found = re.search(r"exposure level for \S+: ([\d.]+)", report)
@@ -105,7 +110,7 @@ def test_every_directive_has_its_reason_in_the_file() -> None:
         "WantedBy",
     }
     plain |= {"TimeoutStartSec", "TimeoutStopSec", "TasksMax", "LimitNOFILE", "LogExtraFields", "MemoryMax"}
-    for name in (DAEMON, LAUNCHER, SOCKET, RUNS_SOCKET, DASHBOARD_SOCKET):
+    for name in FILES:
         explained = False
         for line in resource("systemd", name).read_text().splitlines():
             if line.startswith("#"):

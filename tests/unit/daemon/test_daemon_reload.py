@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from alvps.daemon import gateway_secrets
 from alvps.daemon.timetable import Timetable
 from tests.support.daemon_rig import ask, behave, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher
+from tests.support.unsealing import point
 
 
 def test_agents_come_and_go_and_runs_go_on(tmp_path: Path) -> None:
@@ -90,6 +92,28 @@ def test_a_release_that_is_not_ready_is_refused(tmp_path: Path) -> None:
             assert answer["reasons"] == [f"the active release is {first}, not {fourth}", "Docker does not answer"]
             launcher.docker = True
             await daemon.ask("POST", "/reload", {"release": fourth})
+
+    asyncio.run(scenario())
+
+
+def test_webhook_secrets_that_cannot_be_read_are_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_secrets, "FOLDER", tmp_path / "secrets")
+    point(tmp_path / "secrets", "set-1")
+    source = '[webhooks.demo]\ntype = "generic"\nheader = "x-signature-256"\n'
+    first = release(tmp_path, 1, {"a": "manual = true"}, config=source)
+
+    async def scenario() -> None:
+        async with FakeLauncher(tmp_path), running(tmp_path) as daemon:
+            assert (await daemon.ask("GET", "/ready"))["ready"]  # none at all: said in the status, and no reason
+            point(tmp_path / "secrets", "sealed-1")
+            second = release(tmp_path, 2, {"a": "manual = true"}, config=source)
+            status, answer = await ask(tmp_path, "POST", "/reload", {"release": second})
+            assert status == 409
+            assert f"{first} goes on: webhooks: the credentials cannot be asked for" in answer["error"]
+        async with FakeLauncher(tmp_path), running(tmp_path):
+            status, answer = await ask(tmp_path, "GET", "/ready")
+            assert status == 503
+            assert "webhooks: the credentials cannot be asked for" in answer["reasons"][0]
 
     asyncio.run(scenario())
 

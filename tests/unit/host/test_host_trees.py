@@ -140,3 +140,20 @@ def test_a_layout_takes_only_what_it_has() -> None:
     for bad in ({"nothing": 1}, {"root": 1}, {"keep": "5"}):
         with pytest.raises(ValueError, match="a layout"):
             from_message(bad)
+
+
+def test_wiped_files_are_overwritten_before_they_go(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    (folder / "type" / "instance").mkdir(parents=True)
+    secret = folder / "type" / "instance" / "token"
+    secret.write_text("canary")
+    secret.chmod(0o400)
+    (tmp_path / "other").write_text("somebody else's")
+    (folder / "link").symlink_to(tmp_path / "other")
+    os.mkfifo(folder / "fifo")
+    with secret.open("rb") as held:
+        fsio.wipe_tree(str(folder))
+        assert held.read() == bytes(6)
+    assert not folder.exists()
+    assert (tmp_path / "other").read_text() == "somebody else's"
+    fsio.wipe_tree(str(folder))  # nothing there
