@@ -50,6 +50,8 @@ def load(name: str) -> Record | None:
         return Record(**{**values, "rented": begun.read(rented) if rented else None})
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             f"{path} is broken: {error}", hint="restore it, or remove it and the machine by hand"

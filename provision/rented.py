@@ -22,7 +22,7 @@ from alvps.provision.lock import claimed
 from alvps.provision.order import check
 from alvps.provision.provider import Event, Plan, Progress, Report
 from alvps.provision.record import Record
-from alvps.provision.rented_keys import public_line
+from alvps.provision.rented_keys import check_own
 from alvps.provision.timing import timed
 from alvps.ssh.target import Passphrase
 
@@ -61,13 +61,15 @@ class RentedServer:
         return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
-        with claimed(self.name):  # also refuses a bad name before anything else
+        with disk_errors(), claimed(self.name):  # also refuses a bad name before anything else
             return self._create(progress)
 
     def _create(self, progress: Progress) -> Environment:
         earlier = record.earlier(self.name, self.cloud.name)
         if self.name in list_environments():
-            return self._written(earlier)
+            written = self._written(earlier)
+            if written is not None:
+                return written
         try:
             with timed(progress, "done", f"environment {self.name} is ready"), disk_errors():
                 environment = self._go_on(earlier, progress)
@@ -84,14 +86,19 @@ class RentedServer:
         return environment
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
-        with claimed(self.name), disk_errors():
+        with disk_errors(), claimed(self.name):
             return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
-    def _written(self, earlier: Record | None) -> Environment:
-        """The environment, when only the last step of its making was cut off. Raises UsageError for any other."""
+    def _written(self, earlier: Record | None) -> Environment | None:
+        """The environment, when only the last step of its making was cut off. Raises UsageError for any other.
+
+        None: its server was deleted since; its file is then written anew with another one.
+        """
         found = load_environment(self.name)
         if earlier is None or found.rented is None or found.rented.instance != earlier.instance:
             record.refuse_taken(self.name)
+        elif self.cloud.server(found.rented.server) is None:
+            return None
         record.close(self.name)
         return found
 
@@ -149,7 +156,7 @@ class RentedServer:
     def _begin(self, asked: _Asked, earlier: Record | None) -> Record:
         """The record of what is asked for, on disk before anything is made; refused when it cannot be had."""
         if asked.key_path is not None:
-            public_line(asked.key_path, self.name)
+            check_own(asked.key_path, self.name, can_ask=self.passphrase is not None)
         before = earlier.rented if earlier and earlier.rented else Begun(wanted=asked.wanted, web=asked.web)
         if asked.web.domain is not None and self.dns_token is not None and before.dns is None:
             from alvps.provision import dns

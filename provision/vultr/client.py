@@ -99,8 +99,8 @@ class Firewalls:
 class Instances:
     transport: Transport
 
-    def get_all(self, *, tag: str) -> list[Instance]:
-        return _list(self.transport, "/instances", "instances", Instance.read, {"tag": tag})
+    def get_all(self, *, tag: str | None = None) -> list[Instance]:
+        return _list(self.transport, "/instances", "instances", Instance.read, {"tag": tag} if tag else None)
 
     def get_by_id(self, instance_id: str) -> Instance:
         path = f"/instances/{_safe(instance_id)}"

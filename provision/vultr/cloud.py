@@ -17,6 +17,7 @@ from alvps.provision.vultr.rules import change
 from alvps.provision.vultr.transport import ENDPOINT, Transport
 
 _GONE = 300.0  # seconds for a deletion; an instance that is just being installed cannot be deleted at once
+_FRESH = 60.0  # seconds during which the API may say of a new instance that there is none of that id (users saw it)
 _NO_ADDRESS = {"", "0.0.0.0"}  # noqa: S104  # nothing is bound: how the API writes "none yet"
 
 
@@ -103,59 +104,80 @@ class Vultr:
         return _server(made)
 
     def wait_running(self, server: Server, on_wait: Callable[[str], None], *, timeout: float) -> Server:
-        said = None
+        said, began = None, self._clock()
         for _ in self._rounds(timeout):
             with explained("waiting for the server"):
-                try:
-                    now = self._client.instances.get_by_id(server.id)
-                except NotFound:
-                    raise CloudError(f"Vultr: the server {server.id} is gone: somebody deleted it") from None
-            if now.status == "suspended":
+                now = self._instance(server.id)
+            if now is None and self._clock() - began > _FRESH:
+                raise CloudError(f"Vultr: the server {server.id} is gone: somebody deleted it")
+            if now is not None and now.status == "suspended":
                 raise CloudError(f"Vultr: the server {server.id} is suspended", hint="see Vultr's console")
-            known = _server(now)
-            if known.running and known.address:
+            known = _server(now) if now else None
+            if known and known.running and known.address:
                 return known
-            state = f"{now.status}, {now.power_status}, {now.server_status}"
+            state = f"{now.status}, {now.power_status}, {now.server_status}" if now else "not shown yet"
             if state != said:
                 said = state
                 on_wait(f"the server {server.id}: {state}")
         raise CloudError(f"Vultr: the server {server.id} does not run after {timeout:.0f} s ({said})")
 
     def server(self, server_id: str) -> Server | None:
-        with explained("looking at the server"):
-            try:
-                return _server(self._client.instances.get_by_id(server_id))
-            except NotFound:
-                return None
+        for _ in self._rounds(_FRESH):
+            with explained("looking at the server"):
+                found = self._instance(server_id)
+            if found is not None:
+                return _server(found)
+        return None
+
+    def _instance(self, instance_id: str) -> Instance | None:
+        """By its id, or else from the list: one that is gone has been answered with 400, and a new one with 404."""
+        try:
+            return self._client.instances.get_by_id(instance_id)
+        except (Invalid, NotFound):
+            return next((one for one in self._client.instances.get_all() if one.id == instance_id), None)
 
     def delete_server(self, server_id: str) -> bool:
-        if not self._deleted("the server", lambda: self._client.instances.delete(server_id)):
+        instances = self._client.instances
+        if not self._deleted(
+            "the server", lambda: instances.delete(server_id), there=lambda: self.server(server_id) is not None
+        ):
             return False
         for _ in self._rounds(_GONE):
-            if self.server(server_id) is None:
-                return True
+            with explained("looking at the server"):
+                if self._instance(server_id) is None:
+                    return True
         raise CloudError(f"Vultr: the server {server_id} is still there {_GONE:.0f} s after its deletion")
 
     def delete_firewall(self, firewall_id: str) -> bool:
-        return self._deleted("the firewall", lambda: self._client.firewalls.delete(firewall_id))
+        groups = self._client.firewalls
+        return self._deleted(
+            "the firewall",
+            lambda: groups.delete(firewall_id),
+            there=lambda: any(one.id == firewall_id for one in groups.get_all()),
+        )
 
     def delete_ssh_key(self, key_id: str) -> bool:
-        return self._deleted("the SSH key", lambda: self._client.ssh_keys.delete(key_id))
+        keys = self._client.ssh_keys
+        return self._deleted(
+            "the SSH key", lambda: keys.delete(key_id), there=lambda: any(one.id == key_id for one in keys.get_all())
+        )
 
-    def _deleted(self, what: str, delete: Callable[[], None]) -> bool:
-        """Asks until it is accepted. False: there was none.
+    def _deleted(self, what: str, delete: Callable[[], None], *, there: Callable[[], bool]) -> bool:
+        """Asks until it is accepted. there: looks whether there is such a thing. False: there was none.
 
-        There is nothing but an id in the request, so a refusal can only mean that the thing is in use or worked on; for
-        an instance that is locked the API has the status 500.
+        There is nothing but an id in the request, so a refusal can only mean that the thing is gone, or that it is in
+        use or worked on; for an instance that is locked the API has the status 500.
         """
         refusal: Refused | None = None
         for _ in self._rounds(_GONE):
             with explained(f"deleting {what}"):
                 try:
                     delete()
-                except NotFound:
-                    return False
-                except (Broken, Conflict, Invalid) as error:
+                except (Invalid, NotFound) as error:
+                    if not there():
+                        return False
+                    refusal = error
+                except (Broken, Conflict) as error:
                     refusal = error
                 else:
                     return True

@@ -160,6 +160,28 @@ def test_a_quota_says_what_was_made_and_the_same_command_goes_on(al: Al, fake: H
     assert (len(fake.ssh_keys), len(fake.firewalls), len(fake.servers)) == (1, 1, 1)
 
 
+def test_at_a_terminal_an_order_is_confirmed_and_what_was_ordered_is_gone_on_with(
+    al: Al, fake: Hetzner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_a_terminal(typed: str) -> None:
+        terminal = io.StringIO(typed)
+        monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr("sys.stdin", terminal)
+
+    at_a_terminal("n\n")
+    code, _, err = al(*ORDER)
+    assert code == 130
+    assert "Order it, for 3.99 EUR a month, net?" in err
+    assert made(fake) == 0
+    at_a_terminal("y\n")
+    fake.refuse("GET", r"/actions/\d+", failure(503, "unavailable", "unavailable"), times=None)
+    assert al(*ORDER)[0] == 3
+    fake.heal()
+    at_a_terminal("")
+    assert al(*ORDER)[0] == 0  # nothing is ordered, so nothing is asked
+    assert fake.count("POST", "/servers") == 1
+
+
 def test_what_was_begun_and_never_got_a_server_is_torn_down(al: Al, fake: Hetzner) -> None:
     fake.refuse("POST", "/servers", failure(412, "resource_unavailable", "error during placement"))
     code, _, err = al(*ORDER, "--yes", "--json")

@@ -68,6 +68,12 @@ def test_what_was_begun_at_a_provider_is_not_forgotten_for_another_kind_of_machi
     assert record.load("demo") == begun
 
 
+def test_a_record_that_cannot_be_read_is_not_taken_for_none(home: Path) -> None:
+    (folder(home) / "provision.json").mkdir(parents=True)
+    with pytest.raises(UsageError, match="cannot read"):
+        record.load("demo")
+
+
 @pytest.mark.parametrize("name", ["", "A", "a_b", "../x", "a/b", "-a", "a" * 80, "ä"])
 def test_a_name_that_no_environment_can_have_is_refused_first(name: str) -> None:
     with pytest.raises(UsageError):

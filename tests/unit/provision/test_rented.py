@@ -26,6 +26,7 @@ from alvps.provision.rented import RentedServer
 from alvps.provision.teardown import find
 from alvps.ssh.hostkeys import generate
 from tests.support.cloudflare import TOKEN, FakeCloudflare, serving
+from tests.support.sshd import Agent, keygen, make_key
 from tests.unit.provision.memory_cloud import MemoryCloud, PowerCut, cut_the_disk, private_halves, settle_in
 
 SMALL = Wanted(plan="small", region="nbg1", image="debian-12")
@@ -321,6 +322,34 @@ def test_what_is_no_key_is_refused_before_anything_is_made(cloud: MemoryCloud, h
     assert record.load("demo") is None
 
 
+@pytest.fixture
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent]:
+    made = Agent(tmp_path)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(made.path))
+    yield made
+    made.stop()
+
+
+def test_a_locked_key_needs_somebody_or_an_agent(cloud: MemoryCloud, home: Path, agent: Agent) -> None:
+    """Without either the server would be ordered and never be reached."""
+    locked = make_key(home / "keys" / "locked", passphrase="open sesame")
+    with pytest.raises(UsageError, match="locked with a passphrase, and nobody can be asked") as caught:
+        server(cloud, key_path=locked).create(silent)
+    assert caught.value.hint == f"ssh-add {locked}"
+    assert cloud.left() == []
+    server(cloud, name="asked", key_path=locked, passphrase=lambda _path: "open sesame").create(silent)
+    keygen("-p", "-P", "open sesame", "-N", "", "-f", locked)
+    agent.add(locked)
+    keygen("-p", "-N", "open sesame", "-f", locked)
+    server(cloud, key_path=locked).create(silent)
+
+
+def test_a_public_key_file_is_no_private_one(cloud: MemoryCloud) -> None:
+    with pytest.raises(UsageError, match="not a private key"):
+        server(cloud, key_path=own_key().with_suffix(".pub")).create(silent)
+    assert cloud.left() == []
+
+
 def test_a_server_whose_key_is_gone_is_not_pretended_to_go_on(cloud: MemoryCloud) -> None:
     cut_off(cloud)
     (companion_folder("demo") / "id_ed25519").unlink()
@@ -347,6 +376,25 @@ def test_a_server_that_is_gone_is_said_to_be_before_another_is_ordered(cloud: Me
     server(cloud).create(said.append)
     assert "the server s3 is gone at hetzner; another one is ordered" in [event.text for event in said if event.note]
     assert len(cloud.left()) == 3
+
+
+def test_a_server_that_goes_before_the_last_step_is_not_called_ready(
+    cloud: MemoryCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_name: str) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "close", cut)
+        with pytest.raises(PowerCut):
+            server(cloud).create(silent)
+    (gone,) = cloud.servers
+    cloud.servers.clear()
+    made = server(cloud).create(silent)
+    assert made.rented is not None
+    assert [made.rented.server] == [*cloud.servers] != [gone]
+    assert load_environment("demo") == made
+    assert record.load("demo") is None
 
 
 def test_somebody_elses_server_of_that_name_is_left_alone(cloud: MemoryCloud) -> None:

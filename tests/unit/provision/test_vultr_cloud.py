@@ -294,7 +294,50 @@ def test_a_server_that_is_deleted_or_suspended_meanwhile_is_not_waited_for(fake:
         cloud.wait_running(made, print, timeout=60)
     fake.instances.clear()
     with pytest.raises(CloudError, match="somebody deleted it"):
-        cloud.wait_running(made, print, timeout=60)
+        cloud.wait_running(made, print, timeout=600)
+
+
+EMPTY = Say(200, {"instances": [], "meta": {"total": 0, "links": {"next": "", "prev": ""}}})
+
+
+def hidden(fake: Fake, instance: str, times: int, *, listed: bool) -> None:
+    """As users saw it: for a while a new instance is not found by its id."""
+    fake.refuse("GET", f"/instances/{instance}", failure(404, "instance not found"), times=times)
+    fake.refuse("DELETE", f"/instances/{instance}", failure(404, "Invalid instance-id."), times=times)
+    if not listed:
+        fake.on("GET", "/instances", EMPTY, times=times)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_new_server_that_is_not_shown_yet_is_not_taken_for_gone(fake: Fake, cloud: Cloud, listed: bool) -> None:
+    wanted = order(cloud)
+    made = cloud.create_server(wanted)
+    hidden(fake, made.id, 5, listed=listed)
+    assert cloud.server(made.id) is not None
+    hidden(fake, made.id, 5, listed=listed)
+    assert cloud.wait_running(made, print, timeout=600).running
+    hidden(fake, made.id, 3, listed=listed)
+    assert cloud.delete_server(made.id) is True
+    assert not fake.instances
+
+
+def test_what_is_gone_is_so_after_a_minute_whatever_status_says_it(fake: Fake, cloud: Cloud, clock: Clock) -> None:
+    wanted = order(cloud)
+    made = cloud.create_server(wanted)
+    fake.instances.clear()
+    fake.refuse("GET", f"/instances/{made.id}", failure(400, "invalid instance ID"), times=None)
+    assert cloud.server(made.id) is None
+    assert 50 < clock.now <= 60
+    fake.refuse("DELETE", f"/instances/{made.id}", failure(400, "invalid instance ID"), times=None)
+    assert cloud.delete_server(made.id) is False
+    before = clock.now
+    fake.groups.clear()
+    fake.refuse("DELETE", "/firewalls/.*", failure(400, "Invalid firewall group."), times=None)
+    assert cloud.delete_firewall(wanted.firewall) is False
+    fake.ssh_keys.clear()
+    fake.refuse("DELETE", "/ssh-keys/.*", failure(400, "Invalid SSH key."), times=None)
+    assert cloud.delete_ssh_key(wanted.ssh_key) is False
+    assert clock.now == before
 
 
 def cloud_view(fake: Fake, instance: str) -> dict[str, object]:
