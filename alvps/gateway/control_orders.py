@@ -170,7 +170,7 @@ async def status(operator: Operator) -> views.Status:
 
 
 async def ready(operator: Operator, query: ReadyQuery) -> Readiness | Unavailable[Readiness]:
-    """Whether runs could start: the release, the database, the launcher, Docker and every agent's image."""
+    """Whether runs could start: the release, the database, the launcher, Docker, images and credentials."""
     active, reasons = await operator.readiness(query["release"])
     found: Readiness = {"ready": not reasons, "release": active, "reasons": reasons}
     return Unavailable(found) if reasons else found

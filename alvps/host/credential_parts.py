@@ -66,18 +66,18 @@ def document(name: str, values: Values) -> bytes:
     return json.dumps({"set": name, "values": values}, sort_keys=True, separators=(",", ":")).encode()
 
 
-def read(layout: Layout, part: Part, name: str) -> Values:
-    """What a set has in this place. What cannot be decrypted counts as not there: then it is sent anew."""
+def read(layout: Layout, part: Part, name: str) -> Values | None:
+    """What a set has in this place; None if it is encrypted and cannot be read."""
     if not name.startswith(SEALED):
         return _read_files(f"{part.root}/{name}")
     path = f"{part.root}/{name}/set.cred"
     if not fsio.is_plain_file(path):
-        return {}
+        return None
     try:
         found = json.loads(sealing.unseal(layout, part.sealed_as, path))
     except (sealing.CannotUnseal, ValueError):
-        return {}
-    return dict(found["values"]) if found["set"] == name else {}
+        return None
+    return dict(found["values"]) if found["set"] == name else None
 
 
 def write_sealed(part: Part, name: str, sealed: bytes) -> str:

@@ -12,8 +12,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alvps.host import credential_parts, fsio, sealing
-from alvps.host.credential_parts import FIELD, FILES, GATEWAY, INSTANCE, SEALED, TYPE, Fields, Values
+from alvps.host.credential_parts import FIELD, FILES, INSTANCE, SEALED, TYPE
 from alvps.host.layout import Layout
+
+Values = credential_parts.Values
+GATEWAY = credential_parts.GATEWAY
 
 _MAX_VALUE = 1 << 20
 _ENVELOPES = 256  # bytes around the values, at most
@@ -94,13 +97,12 @@ def at_rest(layout: Layout) -> str | None:
 
 
 def read(layout: Layout, folder: str | None) -> Values:
-    """The credentials of a set, those that can be read; none if there is no such set."""
+    """The credentials of a set, none if it is not there. What cannot be decrypted counts as that, and is sent anew."""
     values: Values = {}
     if folder is not None:
         for part in credential_parts.parts(layout):
-            values |= {
-                f"{part.prefix}{name}": each for name, each in credential_parts.read(layout, part, folder).items()
-            }
+            found = credential_parts.read(layout, part, folder) or {}
+            values |= {f"{part.prefix}{name}": fields for name, fields in found.items()}
     return values
 
 
@@ -123,9 +125,10 @@ def seal(layout: Layout, values: Values) -> str:
     It is not in use yet. Raises sealing.CannotSeal where the host cannot do this.
     """
     name = SEALED + set_name(digests(values)).removeprefix(FILES)
-    plain = {part: credential_parts.document(name, part.of(values)) for part in credential_parts.parts(layout)}
-    if any(os.path.isdir(f"{part.root}/{name}") for part in plain) and read(layout, name) == values:
+    parts = {part: part.of(values) for part in credential_parts.parts(layout)}
+    if all(credential_parts.read(layout, part, name) == mine for part, mine in parts.items()):
         return name
+    plain = {part: credential_parts.document(name, mine) for part, mine in parts.items()}
     sealed = {part: sealing.seal(layout, part.sealed_as, text) for part, text in plain.items()}
     paths = {part.sealed_as: credential_parts.write_sealed(part, name, text) for part, text in sealed.items()}
     sealing.prove(layout, paths, b"".join(plain.values()))
@@ -152,6 +155,3 @@ def prune(layout: Layout, keep: Iterable[str | None]) -> None:
         for name in fsio.names_in(part.root):
             if name.startswith((FILES, SEALED, ".partial-", ".new-")) and name not in kept:
                 fsio.wipe_tree(f"{part.root}/{name}")
-
-
-__all__ = ["GATEWAY", "BadCredential", "Fields", "Values"]

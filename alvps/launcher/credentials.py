@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from alvps.credentials import Credential, CredentialRef, FileStore, complete, sealed
@@ -22,8 +22,10 @@ class LiveCredentials:
         self._lock = threading.Lock()
         self._kept: Unsealed | None = None
 
-    def get(self, refs: Iterable[CredentialRef]) -> dict[CredentialRef, Credential | None]:
+    def get(self, refs: Sequence[CredentialRef]) -> dict[CredentialRef, Credential | None]:
         """All of these out of one set; None for those that are not there whole. Raises AlError, CannotUnseal."""
+        if not refs:
+            return {}  # who needs none is not kept waiting by a set that cannot be decrypted
         name = sealed.live(self._folder)
         if name is None:
             # Resolved first: a push exchanges the whole set.

@@ -76,6 +76,15 @@ def test_a_set_that_cannot_be_read_is_not_there_and_is_written_anew(
     assert credentials.read(layout, name) == VALUES
 
 
+def test_a_set_of_nothing_that_cannot_be_read_is_written_anew_too(host: FakeHost, layout: Layout) -> None:
+    """A launcher that cannot decrypt it is not ready, whether or not there is something in it."""
+    credentials.use(layout, credentials.seal(layout, {}))
+    before = live(layout).read_bytes()
+    host.unflag("host-key")
+    credentials.seal(layout, {})
+    assert live(layout).read_bytes() != before
+
+
 @pytest.mark.parametrize("broken", ["creds-broken", "units-broken", "no-key"])
 def test_a_host_that_cannot_says_so(host: FakeHost, layout: Layout, broken: str) -> None:
     host.flag(broken)

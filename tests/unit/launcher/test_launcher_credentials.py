@@ -74,6 +74,7 @@ def test_a_failure_that_stays_is_said_and_nothing_is_kept_of_it(tmp_path: Path, 
     assert "journalctl -u 'action-llama-credentials@*'" in said
     with pytest.raises(CannotUnseal):
         live.get([GITHUB])
+    assert live.get([]) == {}
     systemd.gives("sealed-1", ONE)  # a push has encrypted the same set anew
     assert (live.trouble(), token(live)) == (None, "one")
 
