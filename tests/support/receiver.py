@@ -47,7 +47,10 @@ if verb in ("restart", "start") and "action-llama.service" in words:
 if verb in ("stop", "disable") and os.path.exists(state + "/serving"): os.unlink(state + "/serving")
 if verb == "show":
     units = [word for word in sys.argv if "." in word and not word.startswith(("-", "/"))]
-    print("\\n".join(["active" if os.path.exists(state + "/serving") else "failed"] * len(units)))
+    active = "active" if os.path.exists(state + "/serving") else "failed"
+    named = any(word.startswith("--property=Id,") for word in sys.argv)
+    blocks = "\\n\\n".join(f"Id={{unit}}\\nActiveState={{active}}" for unit in units)
+    print(blocks if named else "\\n".join([active] * len(units)))
 """
 
 _DOCKER = """\
@@ -84,7 +87,7 @@ elif words[:2] == ["image", "ls"]:
 elif words[:2] == ["image", "rm"]:
     for tag in words[2:]: os.unlink(path(tag))
 elif words[0] == "ps" and os.path.exists(state + "/containers"): print(open(state + "/containers").read())
-elif words[0] == "version": print("20.10.24")
+elif words[0] == "version": print(json.dumps({{"Version": "20.10.24"}}))
 """
 
 _JOURNALCTL = """\
