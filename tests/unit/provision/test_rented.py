@@ -478,6 +478,28 @@ def test_a_server_of_the_node_system_goes_by_its_id_alone(cloud: MemoryCloud) ->
     assert len(cloud.left()) == 2
 
 
+def test_with_another_projects_key_nothing_is_forgotten(cloud: MemoryCloud) -> None:
+    made = server(cloud).create(silent)
+    with pytest.raises(ProvisionFailed, match=r"nothing of demo .* for this API key") as raised:
+        tear_down(MemoryCloud())
+    assert "al teardown demo --forget" in (raised.value.hint or "")
+    assert load_environment("demo") == made
+    assert companion_folder("demo").exists()
+    assert len(tear_down(cloud)) > 3
+
+
+def test_what_somebody_removed_in_part_is_torn_down_and_named(cloud: MemoryCloud) -> None:
+    server(cloud).create(silent)
+    (id_,) = cloud.servers
+    cloud.delete_server(id_)
+    report = server(cloud).destroy(find("demo"), silent)
+    assert report.left == (
+        f"server {id_}: {cloud.name} has none of that id for this API key; it is gone, or another project's",
+    )
+    assert cloud.left() == []
+    assert not companion_folder("demo").exists()
+
+
 def test_records_in_dns_are_not_left_behind_for_want_of_a_token(cloud: MemoryCloud) -> None:
     made = server(cloud).create(silent)
     save_environment(Environment(**{**as_options(made), "dns": Dns(zone="z1", records=("r1",))}))
