@@ -24,6 +24,9 @@ from alvps.gateway.same_origin import may_change, may_read, site_of
 from alvps.gateway.serve import Application, application
 from alvps.gateway.sessions import Sessions
 from alvps.gateway.strangers import Strangers
+from alvps.journal import get_logger
+
+log = get_logger()
 
 HTML, CSS_OR_JS, EVENTS = "text/html", "text/*", "text/event-stream"
 LOGIN = "/login"
@@ -78,7 +81,7 @@ class DashboardDoor:
         self._feed = feed
         self._public = public
         self._limiter = limiter or Limiter()
-        self._strangers = Strangers("dashboard logins refused")
+        self._strangers = Strangers(_tell_refused)
 
     async def admit(self, request: Request, route: Route) -> object:
         """See Door. Raises Forbidden, Unauthorized, Elsewhere."""
@@ -116,6 +119,10 @@ def dashboard_app(operator: Operator, deliveries: Deliveries, sessions: Sessions
     mount(app, control.DELIVERY_ROUTES, DashboardDoor(deliveries, sessions, feed, public))
     app.register_middleware(_harden, "response")
     return app
+
+
+def _tell_refused(count: int, reasons: str) -> None:
+    log.warning("dashboard logins refused", count=count, reasons=reasons)
 
 
 async def _harden(_request: Request, response: BaseHTTPResponse) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-
-from alvps.journal import get_logger
+from collections.abc import Callable
 
 TELL_EACH = 60.0  # seconds between two lines about strangers
 
-log = get_logger()
-
 
 class Strangers:
-    """How many were refused and why: a line at most once in `each` seconds, whatever comes."""
+    """How many were refused and why: told at most once in `each` seconds, whatever comes.
 
-    def __init__(self, event: str, each: float = TELL_EACH) -> None:
-        self._event = event
+    `tell`: writes the line, from how many there were and the reasons.
+    """
+
+    def __init__(self, tell: Callable[[int, str], None], each: float = TELL_EACH) -> None:
+        self._write = tell
         self._each = each
         self._counts: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
@@ -31,6 +31,6 @@ class Strangers:
         self._timer = None
         if self._counts:
             reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(self._counts.items()))
-            log.warning(self._event, count=self._counts.total(), reasons=reasons)
+            self._write(self._counts.total(), reasons)
             self._counts.clear()
             self._timer = asyncio.get_running_loop().call_later(self._each, self._tell)

@@ -19,6 +19,7 @@ from alvps.gateway.bodies import Bodies, BodyTooLarge, NoRoom, TooSlow
 from alvps.gateway.limiter import Limiter, sender
 from alvps.gateway.serve import Application
 from alvps.gateway.strangers import Strangers
+from alvps.journal import get_logger
 
 SHORT = 1 << 20  # bytes; an unread body up to here is left to the server to drop, and the connection stays
 LINGER = 32 << 20  # bytes of a longer one that are dropped, so that its sender gets to read the answer
@@ -27,12 +28,19 @@ NAME = "al-delivery"  # header of an answer: what the delivery is called in `al 
 RETRY = 10  # seconds, when too much comes at once
 
 PATH = "/webhooks/<type_:str>"
+log = get_logger()
+
 ANSWERS: dict[int, tuple[Any, ...]] = {200: (Taken,), 503: (Full, Problem)}
 HEADERS = {  # of answers, by status
     NAME: ("What the delivery is called in `al webhooks show`.", (200, 400, 503)),
     "retry-after": ("Seconds after which it is worth sending it again.", (429, 503)),
 }
 FAILS = (400, 401, 404, 408, 413, 429, 500)
+
+
+def tell_refused(count: int, reasons: str) -> None:
+    """The line about strangers who sent webhooks."""
+    log.warning("webhooks refused", count=count, reasons=reasons)
 
 
 def add_webhooks(
@@ -44,7 +52,7 @@ def add_webhooks(
     strangers: Strangers | None = None,
 ) -> None:
     """Let the application take deliveries."""
-    space, limit, refused = bodies or Bodies(), limiter or Limiter(), strangers or Strangers("webhooks refused")
+    space, limit, refused = bodies or Bodies(), limiter or Limiter(), strangers or Strangers(tell_refused)
 
     def respond(request: Request, found: Answer) -> HTTPResponse:
         if found.stranger is None:

@@ -17,7 +17,8 @@ _INACTIVE = {"inactive", "failed"}
 def stop(work: Work) -> dict[str, Any]:
     """Stop listeners, daemon and launcher until somebody starts them or the host boots. Raises Busy, Refused."""
     _begin(work)
-    before = units.states(work.layout)
+    if all(state in _INACTIVE for state in units.states(work.layout).values()):  # before the first push there are none
+        return {"t": "stopped", "already": True, "running": running(work.layout)}
     try:
         units.halt(work.layout, timeout=_SECONDS)
     except process.ProgramFailed as error:
@@ -26,8 +27,7 @@ def stop(work: Work) -> dict[str, Any]:
     up = sorted(name for name, state in after.items() if state not in _INACTIVE)
     if up:
         raise Refused("units", f"not stopped: {', '.join(f'{name} is {after[name]}' for name in up)}")
-    already = all(state in _INACTIVE for state in before.values())
-    return {"t": "stopped", "already": already, "running": running(work.layout)}
+    return {"t": "stopped", "already": False, "running": running(work.layout)}
 
 
 def start(work: Work) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from alvps.gateway.bodies import FREE, LIMIT, Bodies
 from alvps.gateway.limiter import MOST, Limiter
 from alvps.gateway.strangers import Strangers
+from alvps.gateway.webhooks import tell_refused
 from tests.support.daemon_rig import release, rows, until
 from tests.support.fake_launcher import FakeLauncher
 from tests.support.strangers import BODY, GOOD, durable, flood, memory
@@ -251,7 +252,7 @@ def test_who_fails_too_often_waits_and_who_is_genuine_does_not(host: Path) -> No
 
 def test_one_line_a_minute_says_how_many(capsys: pytest.CaptureFixture[str]) -> None:
     async def scenario() -> None:
-        counter = Strangers("webhooks refused", each=0.1)
+        counter = Strangers(tell_refused, each=0.1)
         for _ in range(1000):
             counter.count("wrong signature")
         for _ in range(10):

@@ -17,13 +17,6 @@ from alvps.local.changes import Changes
 from alvps.local.here import here
 
 
-@pytest.fixture
-def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("s")
-    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
-    return folder
-
-
 def test_each_folder_has_its_own_place(tmp_path: Path, state: Path) -> None:
     one, two = tmp_path / "a" / "Demo!", tmp_path / "b" / "Demo!"
     for folder in (one, two):

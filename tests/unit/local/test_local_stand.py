@@ -70,8 +70,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("s")))
+def stage(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(
         programs,
         "launcher_argv",
