@@ -1,4 +1,4 @@
-"""What a cloud provider can do: the typed face that the one flow for rented servers (rented.py) drives.
+"""What a cloud provider can do: the typed face that the one flow for rented servers (rented/) drives.
 
 An adapter per provider (hetzner.py, vultr.py) speaks that provider's API and nothing else: it keeps no state, prints
 nothing and decides nothing that is not the provider's peculiarity. Every call is idempotent or says what it made, so

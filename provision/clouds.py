@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import cast
 
+from alvps.provision.api_keys import api_key
 from alvps.provision.cloud import Cloud
-from alvps.provision.keys import api_key
 
 _CLOUDS = {
     "hetzner": ("alvps.provision.hetzner.cloud", "Hetzner"),

@@ -13,8 +13,8 @@ from pathlib import Path
 from alvps.errors import UsageError
 from alvps.private_file import write_private
 from alvps.project.environments import companion_folder, delete_environment, list_environments
-from alvps.provision import begun
-from alvps.provision.begun import Begun
+from alvps.provision.rented import begun
+from alvps.provision.rented.begun import Begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from alvps.provision.provider import Provider
 
 # The cloud providers share one kind, whose option `cloud` says which (clouds.open_cloud makes it).
 _PROVIDERS = {
-    "local": ("alvps.provision.local", "Local"),
+    "local": ("alvps.provision.local.provider", "Local"),
     "existing": ("alvps.provision.existing", "Existing"),
-    "hetzner": ("alvps.provision.rented", "RentedServer"),
-    "vultr": ("alvps.provision.rented", "RentedServer"),
+    "hetzner": ("alvps.provision.rented.provider", "RentedServer"),
+    "vultr": ("alvps.provision.rented.provider", "RentedServer"),
 }
 
 

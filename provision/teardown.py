@@ -9,9 +9,9 @@ from typing import Any
 from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment
 from alvps.provision import record
+from alvps.provision.api_keys import find_api_key
 from alvps.provision.clouds import names as clouds
 from alvps.provision.clouds import open_cloud
-from alvps.provision.keys import find_api_key
 from alvps.provision.provider import Progress, Report, silent
 from alvps.provision.record import Record
 from alvps.provision.registry import open_provider

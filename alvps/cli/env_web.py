@@ -85,7 +85,7 @@ def shown(environment: Environment) -> str:
 def _changed(environment: Environment, web: Web) -> Environment:
     from alvps.cli.host import ask_passphrase
     from alvps.cli.progress import Progress
-    from alvps.provision.keys import find_api_key
+    from alvps.provision.api_keys import find_api_key
     from alvps.provision.web import Change, change
 
     with Progress() as progress:

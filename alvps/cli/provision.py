@@ -90,7 +90,7 @@ def existing(
     Shows the server's host key and asks whether it is the right one before anything is sent.
     """
     from alvps.cli.host import ask_passphrase
-    from alvps.provision.keys import find_api_key
+    from alvps.provision.api_keys import find_api_key
     from alvps.provision.registry import open_provider
 
     user, host = host.split("@", 1) if "@" in host else (user, host)

@@ -10,8 +10,8 @@ from alvps.cli.terminal import table
 from alvps.errors import AlError
 
 if TYPE_CHECKING:
-    from alvps.provision.begun import Wanted
     from alvps.provision.cloud import Offers, ServerPlan
+    from alvps.provision.rented.begun import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +24,9 @@ class Row:
 
 def choose(offers: Offers, *, plan: str | None, region: str | None, image: str | None) -> Wanted:
     """Asks for what is None. Raises KeyboardInterrupt on Ctrl-C, AlError when there is nothing to choose from."""
-    from alvps.provision.begun import Wanted
     from alvps.provision.cloud import DEFAULT_IMAGE
-    from alvps.provision.order import default_plan
+    from alvps.provision.rented.begun import Wanted
+    from alvps.provision.rented.order import default_plan
 
     plans = tuple(one for one in offers.plans if region is None or region in one.prices)
     plan = plan or _ask("Plan", plan_rows(plans, region), default_plan(plans))

@@ -17,9 +17,9 @@ from alvps.errors import UsageError
 
 if TYPE_CHECKING:
     from alvps.project.environment import Web
-    from alvps.provision.begun import Wanted
     from alvps.provision.cloud import Offers
     from alvps.provision.record import Record
+    from alvps.provision.rented.begun import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +72,8 @@ def rented_command(provider: str, title: str, credential: str, variable: str) ->
     ) -> None:
         from alvps.cli.host import ask_passphrase
         from alvps.provision import record
+        from alvps.provision.api_keys import find_api_key
         from alvps.provision.clouds import open_cloud
-        from alvps.provision.keys import find_api_key
         from alvps.provision.registry import open_provider
 
         asked = _Asked(
@@ -145,8 +145,8 @@ def _refuse_silence(asked: _Asked, *, sure: bool) -> None:
 
 def _wanted(offers: Callable[[], Offers], asked: _Asked) -> Wanted:
     from alvps.cli.provision_choose import choose
-    from alvps.provision.begun import Wanted
     from alvps.provision.cloud import DEFAULT_IMAGE
+    from alvps.provision.rented.begun import Wanted
 
     if asked.plan and asked.region:
         return Wanted(plan=asked.plan, region=asked.region, image=asked.image or DEFAULT_IMAGE)

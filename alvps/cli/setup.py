@@ -125,8 +125,8 @@ def _server(named: Environment | None) -> tuple[str, ...]:
 
 def _need_key(kind: str) -> None:
     """Ask for the provider's API key if this machine has none; in a pipe `al provision` says what is missing."""
+    from alvps.provision.api_keys import find_api_key
     from alvps.provision.clouds import names
-    from alvps.provision.keys import find_api_key
 
     if kind not in names() or not sys.stdin.isatty() or find_api_key(kind) is not None:
         return

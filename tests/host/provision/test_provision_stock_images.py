@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from alvps.project.environments import load_environment
-from alvps.provision import Event, boot, bootstrap, open_provider, silent, teardown, vps_argv
+from alvps.provision import Event, bootstrap, open_provider, silent, teardown
 from alvps.provision.authorities import company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
+from alvps.provision.local import boot, vps_argv
 from alvps.provision.resources import resource
 from alvps.ssh.hostkeys import generate
 from tests.host.provision.conftest import Machine

@@ -22,9 +22,9 @@ from alvps.errors import CredentialsMissing, UsageError
 from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import list_environments, load_environment, save_environment
 from alvps.provision import registry
-from alvps.provision.begun import Wanted
+from alvps.provision.api_keys import api_key
 from alvps.provision.cloud import Image, Offers, Price, Region, ServerPlan
-from alvps.provision.keys import api_key
+from alvps.provision.rented.begun import Wanted
 from tests.support.cloud.hetzner import Hetzner, failure
 
 ORDER = ("provision", "hetzner", "--name", "demo", "--plan", "cx23", "--region", "nbg1")

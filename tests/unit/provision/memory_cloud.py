@@ -16,7 +16,7 @@ import pytest
 
 from alvps.project.environment import Environment
 from alvps.project.environments import companion_folder
-from alvps.provision import record, rented, rented_keys, rented_steps
+from alvps.provision import record
 from alvps.provision.cloud import (
     IMAGES,
     CloudError,
@@ -32,6 +32,7 @@ from alvps.provision.cloud import (
     SshKey,
 )
 from alvps.provision.provider import Progress
+from alvps.provision.rented import keys, provider, steps
 from alvps.ssh.known_hosts import parse
 
 P = ParamSpec("P")
@@ -221,9 +222,9 @@ def cut_the_disk(monkeypatch: pytest.MonkeyPatch, scissors: Scissors) -> None:
 
     monkeypatch.setattr(os, "fsync", lambda _handle: None)  # the cuts are between calls
     monkeypatch.setattr(record, "write_private", cut(record.write_private))
-    monkeypatch.setattr(rented_keys, "write_private", cut(rented_keys.write_private))
-    monkeypatch.setattr(rented, "save_environment", cut(rented.save_environment))
-    monkeypatch.setattr(rented_steps, "write_pin", cut(rented_steps.write_pin))
+    monkeypatch.setattr(keys, "write_private", cut(keys.write_private))
+    monkeypatch.setattr(provider, "save_environment", cut(provider.save_environment))
+    monkeypatch.setattr(steps, "write_pin", cut(steps.write_pin))
     monkeypatch.setattr(record, "close", cut(record.close))
     monkeypatch.setattr(record, "forget", cut(record.forget))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alvps.provision.cloudinit import FINAL_MESSAGE
-from alvps.provision.console import Console, follow
+from alvps.provision.local.console import Console, follow
 
 TEXT = (
     "systemd 252 running\r\n"

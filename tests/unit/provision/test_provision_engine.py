@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from alvps.provision import engine
-from alvps.provision.privileges import first_that_works
+from alvps.provision.local import engine
+from alvps.provision.local.privileges import first_that_works
+from alvps.provision.local.vps_argv import PRIVILEGES
 from alvps.provision.provider import ProvisionFailed
-from alvps.provision.vps_argv import PRIVILEGES
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from alvps.errors import UsageError
 from alvps.provision.authorities import company_authorities
-from alvps.provision.image import Recipe, recipe
-from alvps.provision.local import Local
-from alvps.provision.seed import Seed
+from alvps.provision.local.image import Recipe, recipe
+from alvps.provision.local.provider import Local
+from alvps.provision.local.seed import Seed
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 RECIPE = Recipe(base="sha256:1", packages=("git",), files={"Dockerfile": b"FROM x", "a.sh": b"#!/bin/sh"})

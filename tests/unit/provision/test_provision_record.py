@@ -13,8 +13,8 @@ from alvps.errors import CredentialsMissing, UsageError
 from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import list_environments, save_environment
 from alvps.provision import open_provider, record, silent
-from alvps.provision.begun import Begun, Wanted
 from alvps.provision.record import Record
+from alvps.provision.rented.begun import Begun, Wanted
 from alvps.provision.teardown import find, teardown
 from tests.unit.provision.memory_cloud import MemoryCloud
 

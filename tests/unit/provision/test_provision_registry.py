@@ -11,7 +11,7 @@ import pytest
 from alvps.errors import UsageError
 from alvps.provision import names, open_provider
 from alvps.provision.existing import Existing
-from alvps.provision.local import Local
+from alvps.provision.local.provider import Local
 
 
 def test_each_name_opens_its_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

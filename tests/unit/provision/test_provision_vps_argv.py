@@ -7,8 +7,8 @@ import tarfile
 
 import pytest
 
-from alvps.provision import vps_argv
-from alvps.provision.vps_argv import PRIVILEGES, Vps
+from alvps.provision.local import vps_argv
+from alvps.provision.local.vps_argv import PRIVILEGES, Vps
 
 VPS = Vps(
     name="demo", container="al-vps-demo", volume="al-vps-demo-docker", image="sha256:1", port=2222, instance="abc"

@@ -18,11 +18,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from alvps.errors import AlError, CredentialsMissing, HostBusy, UsageError
 from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment, save_environment
-from alvps.provision import dns, record, rented_steps
-from alvps.provision.begun import Begun, Wanted
+from alvps.provision import dns, record
 from alvps.provision.cloud import NameTaken, NotAvailable
 from alvps.provision.provider import Event, ProvisionFailed, silent
-from alvps.provision.rented import RentedServer
+from alvps.provision.rented import steps
+from alvps.provision.rented.begun import Begun, Wanted
+from alvps.provision.rented.provider import RentedServer
 from alvps.provision.teardown import find
 from alvps.ssh.hostkeys import generate
 from tests.support.cloudflare import TOKEN, FakeCloudflare, serving
@@ -427,7 +428,7 @@ def test_a_full_disk_is_told_with_what_was_made(cloud: MemoryCloud, monkeypatch:
         raise OSError(errno.ENOSPC, "No space left on device", "/home/known_hosts")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rented_steps, "write_pin", full)
+        patch.setattr(steps, "write_pin", full)
         with pytest.raises(ProvisionFailed, match="/home/known_hosts: No space left on device") as caught:
             server(cloud).create(silent)
     assert caught.value.detail == "made so far: ssh key k1, firewall f2, server s3"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alvps.provision.console import Console, follow
-from alvps.provision.engine import docker_answer, docker_says, docker_stream
+from alvps.provision.local.console import Console, follow
+from alvps.provision.local.engine import docker_answer, docker_says, docker_stream
 from alvps.provision.provider import Event, Progress, ProvisionFailed
 
 _LOG = "/var/log/cloud-init-output.log"

@@ -15,15 +15,16 @@ from alvps.errors import UsageError
 from alvps.private_file import write_private
 from alvps.project.environment import Environment, Web
 from alvps.project.environments import companion_folder, save_environment
-from alvps.provision import boot, bootstrap, record, vps, vps_argv
+from alvps.provision import bootstrap, record
 from alvps.provision.authorities import certificates, company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
-from alvps.provision.engine import docker, require_engine
-from alvps.provision.image import BASE, ensure_image, image_id
+from alvps.provision.local import boot, vps, vps_argv
+from alvps.provision.local.engine import docker, require_engine
+from alvps.provision.local.image import BASE, ensure_image, image_id
+from alvps.provision.local.seed import Seed, fill_volume
 from alvps.provision.lock import caches_locked
 from alvps.provision.provider import Event, Plan, Progress, Report
 from alvps.provision.record import Record
-from alvps.provision.seed import Seed, fill_volume
 from alvps.provision.timing import timed
 from alvps.provision.verify import verify
 from alvps.ssh.hostkeys import KeyPair, generate, known_hosts_line, write_pin

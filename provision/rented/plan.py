@@ -7,12 +7,12 @@ from pathlib import Path
 from alvps.project.environment import Web
 from alvps.project.environments import companion_folder
 from alvps.provision import bootstrap
-from alvps.provision.begun import Wanted
 from alvps.provision.cloud import Cloud
 from alvps.provision.cloudinit import FirstBoot, user_data
-from alvps.provision.order import check
 from alvps.provision.provider import Plan
-from alvps.provision.rented_keys import public_line
+from alvps.provision.rented.begun import Wanted
+from alvps.provision.rented.keys import public_line
+from alvps.provision.rented.order import check
 from alvps.ssh.hostkeys import KeyPair
 from alvps.ssh.known_hosts import HostKey
 

@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alvps.provision import vps_argv
-from alvps.provision.engine import docker, docker_pipe, docker_says
-from alvps.provision.privileges import first_that_works
+from alvps.provision.local import vps_argv
+from alvps.provision.local.engine import docker, docker_pipe, docker_says
+from alvps.provision.local.privileges import first_that_works
 from alvps.provision.provider import Event, Progress, ProvisionFailed
 
 

@@ -1,6 +1,6 @@
 """The steps of renting a server: each makes one thing, and has on disk what it made before it returns.
 
-They are functions of the record of what is being made; rented.py calls them in order.
+They are functions of the record of what is being made; provider.py calls them in order.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 from alvps.project.environment import Dns, Environment, Rented
 from alvps.project.environments import companion_folder
 from alvps.provision import bootstrap, record
-from alvps.provision.begun import Begun
 from alvps.provision.cloud import Cloud, Order, Server, SshKey
 from alvps.provision.cloudinit import FirstBoot, user_data
-from alvps.provision.order import Choice
 from alvps.provision.provider import Event, Progress, ProvisionFailed
 from alvps.provision.record import Record
-from alvps.provision.rented_keys import public_line, user_key
+from alvps.provision.rented.begun import Begun
+from alvps.provision.rented.keys import public_line, user_key
+from alvps.provision.rented.order import Choice
 from alvps.provision.timing import timed
 from alvps.ssh.hostkeys import generate, known_hosts_line, parse_public, write_pin
 

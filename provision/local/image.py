@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from alvps.provision import bootstrap
 from alvps.provision.bootstrap import as_root
-from alvps.provision.engine import docker_lines, docker_says, tail
+from alvps.provision.local.engine import docker_lines, docker_says, tail
 from alvps.provision.provider import Event, Progress, ProvisionFailed
 from alvps.provision.resources import resource
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from alvps.provision import vps_argv
-from alvps.provision.engine import docker, docker_says
-from alvps.provision.privileges import first_that_works, remove_container
-from alvps.provision.vps_argv import Vps
+from alvps.provision.local import vps_argv
+from alvps.provision.local.engine import docker, docker_says
+from alvps.provision.local.privileges import first_that_works, remove_container
+from alvps.provision.local.vps_argv import Vps
 
 
 def start(vps: Vps, seed: Mapping[str, str]) -> None:

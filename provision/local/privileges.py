@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from alvps.provision.engine import docker_says
+from alvps.provision.local.engine import docker_says
+from alvps.provision.local.vps_argv import PRIVILEGES
 from alvps.provision.provider import ProvisionFailed
-from alvps.provision.vps_argv import PRIVILEGES
 
 
 def first_that_works(attempt: Callable[[Sequence[str]], None], *, container: str) -> None:

@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from alvps.errors import UsageError
-from alvps.provision.begun import Wanted
 from alvps.provision.cloud import Image, NotAvailable, Offers, Price, Region, ServerPlan
+from alvps.provision.rented.begun import Wanted
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """A server rented from a cloud provider: one flow for all of them, driven by what `Cloud` offers.
 
 Each id is on disk before anything is waited for, and what is made carries the record's random instance, so a call that
-was cut off anywhere can be made again: it finds what there is. Removing it: rented_teardown.py.
+was cut off anywhere can be made again: it finds what there is. Removing it: teardown.py.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pathlib import Path
 from alvps.errors import AlError, UsageError
 from alvps.project.environment import Environment, Web
 from alvps.project.environments import list_environments, load_environment, save_environment
-from alvps.provision import firstboot, record, rented_plan, rented_teardown
-from alvps.provision import rented_steps as steps
-from alvps.provision.begun import Begun, Wanted
+from alvps.provision import record
 from alvps.provision.cloud import Cloud, Server
 from alvps.provision.disk import disk_errors
 from alvps.provision.lock import claimed
-from alvps.provision.order import check
 from alvps.provision.provider import Event, Plan, Progress, Report
 from alvps.provision.record import Record
-from alvps.provision.rented_keys import check_own
+from alvps.provision.rented import firstboot, plan, steps, teardown
+from alvps.provision.rented.begun import Begun, Wanted
+from alvps.provision.rented.keys import check_own
+from alvps.provision.rented.order import check
 from alvps.provision.timing import timed
 from alvps.ssh.target import Passphrase
 
@@ -58,7 +58,7 @@ class RentedServer:
 
     def plan(self) -> Plan:
         asked = self._asked(record.earlier(self.name, self.cloud.name))
-        return rented_plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
+        return plan.plan(self.cloud, self.name, asked.wanted, asked.key_path, asked.web)
 
     def create(self, progress: Progress) -> Environment:
         with disk_errors(), claimed(self.name):  # also refuses a bad name before anything else
@@ -87,7 +87,7 @@ class RentedServer:
 
     def destroy(self, environment: Environment, progress: Progress, *, purge: bool = False) -> Report:  # noqa: ARG002  # nothing stays of a rented machine
         with disk_errors(), claimed(self.name):
-            return rented_teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
+            return teardown.destroy(self.cloud, environment, progress, dns_token=self.dns_token)
 
     def _written(self, earlier: Record | None) -> Environment | None:
         """The environment, when only the last step of its making was cut off. Raises UsageError for any other.

@@ -1,0 +1,1 @@
+"""A throwaway VPS in a container on this machine."""

@@ -1,0 +1,1 @@
+"""Servers rented from a cloud provider: one flow for all of them."""
