@@ -41,8 +41,8 @@ def command(*, port: int | None, no_browser: bool, project: Path, env_name: str 
     (until Ctrl-C); a cut connection is made anew. Where `al start` runs the project on this machine, there is nothing
     to reach, and the command ends at once.
     """
-    from alvps.cli.host import connect_to, control
-    from alvps.cli.place import meant
+    from alvps.cli.host import connect_to
+    from alvps.cli.place import control, meant
     from alvps.cli.terminal import style
     from alvps.local.here import Here
     from alvps.push.session import HostSession
@@ -90,8 +90,7 @@ def public_site(web: Web) -> str | None:
 
 def _here(place: Here, *, no_browser: bool, as_json: bool) -> None:
     """The dashboard of `al start` on this machine."""
-    from alvps.cli.host import control
-    from alvps.cli.place import open_session
+    from alvps.cli.place import control, open_session
 
     with open_session(place) as session:
         ticket = control(session, "POST", "/tickets")["ticket"]

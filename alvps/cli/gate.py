@@ -17,8 +17,7 @@ def _command(verb: str, done: str, explanation: str) -> click.Command:
     @environment_option
     @json_option
     def command(agent: str | None, project: Path, env_name: str | None, as_json: bool) -> None:
-        from alvps.cli.host import control
-        from alvps.cli.place import meant, open_session
+        from alvps.cli.place import control, meant, open_session
 
         place = meant(project, env_name)
         with open_session(place) as session:

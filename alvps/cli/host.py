@@ -6,12 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from alvps.errors import AlError, UsageError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from alvps.cli.place import Session
     from alvps.project.environment import Environment
     from alvps.push.session import HostSession
     from alvps.ssh import Connection
@@ -44,17 +41,3 @@ def open_session(environment: Environment) -> Iterator[HostSession]:
 
     with connect_to(environment) as connection, HostSession(connection) as session:
         yield session
-
-
-def control(session: Session, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """One request to the daemon's control API; its JSON. Raises UsageError for what cannot be meant, or AlError."""
-    status, answer = session.control(method, path, body)
-    if status < 400:
-        return answer
-    message = (
-        answer.get("error", f"the daemon answered {status}")
-        if isinstance(answer, dict)
-        else f"the daemon answered {status}"
-    )
-    hint = answer.get("hint") if isinstance(answer, dict) else None
-    raise (UsageError if status in (400, 404, 413) else AlError)(message, hint=hint)

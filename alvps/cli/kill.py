@@ -21,8 +21,7 @@ def command(target: str, project: Path, env_name: str | None, as_json: bool) -> 
 
     A running one gets SIGTERM, and SIGKILL after ten seconds.
     """
-    from alvps.cli.host import control
-    from alvps.cli.place import meant, open_session
+    from alvps.cli.place import control, meant, open_session
 
     place = meant(project, env_name)
     with open_session(place) as session:

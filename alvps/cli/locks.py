@@ -18,8 +18,7 @@ def command(project: Path, env_name: str | None, as_json: bool) -> None:
     """List the locks that runs hold, since when and until when. `al kill RUN` frees the lock of a run."""
     from datetime import datetime, timezone
 
-    from alvps.cli.host import control
-    from alvps.cli.place import meant, open_session
+    from alvps.cli.place import control, meant, open_session
     from alvps.cli.terminal import ago, table
 
     place = meant(project, env_name)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from alvps.errors import AlError, UsageError
 
 if TYPE_CHECKING:
     from alvps.local.here import Here
@@ -71,3 +73,17 @@ def entries(place: Place, query: Query, *, on_lost: Callable[[str], None] = lamb
     from alvps.logs import stream
 
     return stream(lambda: connect_to(place), query, on_lost=on_lost)
+
+
+def control(session: Session, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """One request to the daemon's control API; its JSON. Raises UsageError for what cannot be meant, or AlError."""
+    status, answer = session.control(method, path, body)
+    if status < 400:
+        return answer
+    message = (
+        answer.get("error", f"the daemon answered {status}")
+        if isinstance(answer, dict)
+        else f"the daemon answered {status}"
+    )
+    hint = answer.get("hint") if isinstance(answer, dict) else None
+    raise (UsageError if status in (400, 404, 413) else AlError)(message, hint=hint)

@@ -32,8 +32,7 @@ def command(*, agent: str, prompt: str | None, follow: bool, project: Path, env_
 
     Prints the run's id as soon as the run is safely recorded on the host.
     """
-    from alvps.cli.host import control
-    from alvps.cli.place import meant, open_session
+    from alvps.cli.place import control, meant, open_session
 
     place = meant(project, env_name)
     with open_session(place) as session:

@@ -17,8 +17,7 @@ from alvps.cli.options import environment_option, json_option, project_option
 @json_option
 def command(project: Path, env_name: str | None, as_json: bool) -> None:
     """Show the agents, when each runs next, what is running, and how the last runs ended."""
-    from alvps.cli.host import control
-    from alvps.cli.place import meant, open_session
+    from alvps.cli.place import control, meant, open_session
 
     place = meant(project, env_name)
     with open_session(place) as session:

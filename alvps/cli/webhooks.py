@@ -172,8 +172,7 @@ def _ask(
     project: Path, env_name: str | None, method: str, path: str, body: dict[str, Any] | None = None
 ) -> tuple[Any, str]:
     """One request to the daemon; its answer and the environment's name."""
-    from alvps.cli.host import control
-    from alvps.cli.place import meant, open_session
+    from alvps.cli.place import control, meant, open_session
 
     place = meant(project, env_name)
     with open_session(place) as session:

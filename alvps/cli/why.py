@@ -19,8 +19,7 @@ from alvps.cli.options import environment_option, json_option, project_option
 @json_option
 def command(agent: str, lines: int, project: Path, env_name: str | None, as_json: bool) -> None:
     """Say why AGENT ran, did not run, or waits: its last ticks, webhook deliveries and runs, the newest first."""
-    from alvps.cli.host import control
-    from alvps.cli.place import meant, open_session
+    from alvps.cli.place import control, meant, open_session
 
     place = meant(project, env_name)
     with open_session(place) as session:

@@ -19,6 +19,7 @@ from alvps.daemon.intake import Intake
 from alvps.daemon.operator import Operator
 from alvps.daemon.options import Options, parse
 from alvps.errors import AlError
+from alvps.gateway import documents
 from alvps.gateway.container import container_app
 from alvps.gateway.control import control_app
 from alvps.gateway.dashboard import dashboard_app
@@ -67,9 +68,10 @@ async def doors(options: Options, operator: Operator) -> AsyncIterator[None]:
         await servers.start(container_app(inside), handed_over("runs") or [unix_listener(options.runs, mode=0o666)])
         deliveries = Deliveries(operator.engine, intake)
         if listeners := _dashboard(options):
-            await servers.start(dashboard_app(operator, deliveries, sessions, PublicName(options.web)), listeners)
+            public_name, more = PublicName(options.web), (documents.FOR_DASHBOARD,)
+            await servers.start(dashboard_app(operator, deliveries, sessions, public_name, more=more), listeners)
         # The last: where it is, all are open.
-        control = control_app(operator, deliveries, sessions)
+        control = control_app(operator, deliveries, sessions, more=(documents.FOR_CONTROL,))
         await servers.start(control, [unix_listener(options.control)])
         yield
     finally:

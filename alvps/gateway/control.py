@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sanic import Request
 
 from alvps.daemon.deliveries import Deliveries
@@ -36,7 +38,6 @@ ROUTES = (
     Route(method="POST", path="/reload", does=orders.reload, fails=(409,)),
     Route(method="POST", path="/stop", does=orders.stop),
     Route(method="POST", path="/backup", does=orders.backup, fails=(409,)),
-    Route(method="GET", path="/openapi.json", does=orders.openapi, large=True),
 )
 DELIVERY_ROUTES = (
     Route(method="GET", path="/deliveries", does=about.recent),
@@ -61,11 +62,13 @@ class ControlDoor:
         return read_body(request, MAX_BODY)
 
 
-def control_app(operator: Operator, deliveries: Deliveries, sessions: Sessions) -> Application:
-    """The application on the control socket."""
+def control_app(
+    operator: Operator, deliveries: Deliveries, sessions: Sessions, *, more: Sequence[Route] = ()
+) -> Application:
+    """The application on the control socket. `more`: routes that are asked of the operator as well."""
     app = application("alvps-control", max_body=MAX_READ, answer_within=MAX_WAIT + 60)
     app.error_handler = Errors()
-    mount(app, ROUTES, ControlDoor(operator))
+    mount(app, (*ROUTES, *more), ControlDoor(operator))
     mount(app, DELIVERY_ROUTES, ControlDoor(deliveries))
     mount(app, TICKET_ROUTES, ControlDoor(sessions))
     return app

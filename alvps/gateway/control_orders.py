@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from alvps.daemon import views
 from alvps.daemon.operator import Operator
@@ -158,12 +157,6 @@ class Ticket(TypedDict):
     seconds: int
 
 
-class DoorQuery(TypedDict):
-    """Which of the four doors; null: this one."""
-
-    door: Literal["control", "runs", "public", "dashboard"] | None
-
-
 async def status(operator: Operator) -> views.Status:
     """Everything that `al status` shows: agents, when each runs next, what runs, what is wrong."""
     return await operator.status()
@@ -267,10 +260,3 @@ async def backup(operator: Operator, body: BackupBody) -> Copied:
 async def ticket(sessions: Sessions) -> Ticket:
     """A ticket for the dashboard, good for one login within a minute."""
     return {"ticket": sessions.ticket(), "seconds": int(TICKET_FOR)}
-
-
-async def openapi(_operator: Operator, query: DoorQuery) -> dict[str, Any]:
-    """The OpenAPI document of this door, or of another one."""
-    from alvps.gateway.openapi import document
-
-    return await asyncio.to_thread(document, query["door"] or "control")

@@ -6,6 +6,8 @@ of the store. Whoever asks proves it with the cookie of a session.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sanic import Request
 from sanic.response import BaseHTTPResponse
 
@@ -19,7 +21,7 @@ from alvps.gateway.dashboard_orders import HINT, Visitor
 from alvps.gateway.feed import Feed
 from alvps.gateway.limiter import Limiter
 from alvps.gateway.public_name import PublicName
-from alvps.gateway.routes import Route, mount
+from alvps.gateway.routes import HTML, Route, mount
 from alvps.gateway.same_origin import may_change, may_read, site_of
 from alvps.gateway.serve import Application, application
 from alvps.gateway.sessions import Sessions
@@ -28,10 +30,10 @@ from alvps.journal import get_logger
 
 log = get_logger()
 
-HTML, CSS_OR_JS, EVENTS = "text/html", "text/*", "text/event-stream"
+CSS_OR_JS, EVENTS = "text/*", "text/event-stream"
 LOGIN = "/login"
 # Of the control API's routes: for a push, for `al backup` and for `al dashboard`, which come through SSH.
-NOT_HERE = {"/reload", "/backup", "/tickets", "/openapi.json"}
+NOT_HERE = {"/reload", "/backup", "/tickets"}
 # Of whatever is sent. Scripts and styles are files of ours, nothing is in anybody else's frame, nothing is remembered.
 HEADERS = {
     "content-security-policy": (
@@ -53,10 +55,8 @@ OWN_ROUTES = (
     Route(method="GET", path="/events", does=orders.events, fails=(503,), media=EVENTS),
     Route(method="GET", path="/assets/<name:str>", does=orders.asset, fails=(404,), media=CSS_OR_JS),
     Route(method="GET", path="/open/<name:str>", does=orders.door_asset, auth=False, fails=(404,), media=CSS_OR_JS),
-    Route(method="GET", path="/openapi.json", does=orders.openapi, large=True),
 )
 CONTROL_ROUTES = tuple(route for route in control.ROUTES if route.path not in NOT_HERE)
-ROUTES = (*OWN_ROUTES, *CONTROL_ROUTES, *control.DELIVERY_ROUTES)
 
 
 class Elsewhere(Refusal):
@@ -109,12 +109,14 @@ class DashboardDoor:
         return read_body(request, control.MAX_BODY)
 
 
-def dashboard_app(operator: Operator, deliveries: Deliveries, sessions: Sessions, public: PublicName) -> Application:
-    """The application on the dashboard's listener."""
+def dashboard_app(
+    operator: Operator, deliveries: Deliveries, sessions: Sessions, public: PublicName, *, more: Sequence[Route] = ()
+) -> Application:
+    """The application on the dashboard's listener. `more`: routes that are asked of a visitor as well."""
     app = application("alvps-dashboard", max_body=control.MAX_READ, answer_within=MAX_WAIT + 60)
     app.error_handler = Errors()
     feed = Feed(operator.status)
-    mount(app, OWN_ROUTES, DashboardDoor(None, sessions, feed, public))
+    mount(app, (*OWN_ROUTES, *more), DashboardDoor(None, sessions, feed, public))
     mount(app, CONTROL_ROUTES, DashboardDoor(operator, sessions, feed, public))
     mount(app, control.DELIVERY_ROUTES, DashboardDoor(deliveries, sessions, feed, public))
     app.register_middleware(_harden, "response")

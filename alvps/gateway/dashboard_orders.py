@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
@@ -128,10 +127,3 @@ async def events(visitor: Visitor) -> None:
                 await response.send(event)
         await response.send("event: end\ndata: {}\n\n")
         await response.eof()
-
-
-async def openapi(_visitor: Visitor) -> dict[str, Any]:
-    """The OpenAPI document of this door."""
-    from alvps.gateway.openapi import document
-
-    return await asyncio.to_thread(document, "dashboard")

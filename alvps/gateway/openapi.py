@@ -1,4 +1,4 @@
-"""The gateway as OpenAPI documents, one for each door, made from the routes when somebody asks."""
+"""An OpenAPI document, made from a door's routes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ from typing import Any, Literal
 
 from alvps import __version__
 from alvps.daemon.views import Problem
-from alvps.gateway import container, control, dashboard, public, webhooks
+from alvps.gateway import webhooks
 from alvps.gateway.fields import Fields, Schema
-from alvps.gateway.routes import JSON, Route, contract, says
+from alvps.gateway.routes import HTML, JSON, Route, contract, says
 from alvps.gateway.same_origin import COOKIE
 from alvps.gateway.shapes import Named, components, schema_of
 
 DoorName = Literal["control", "runs", "public", "dashboard"]
 TOKEN = "token"  # noqa: S105 - the name of a scheme
 
-ROUTES: dict[DoorName, tuple[Route, ...]] = {
-    "control": (*control.ROUTES, *control.DELIVERY_ROUTES, *control.TICKET_ROUTES),
-    "runs": container.ROUTES,
-    "public": public.ROUTES,
-    "dashboard": dashboard.ROUTES,
-}
 ABOUT: dict[DoorName, tuple[str, str]] = {
     "control": (
         "What the host's owner may ask. Whoever can open the socket may ask everything.",
@@ -44,11 +38,11 @@ ABOUT: dict[DoorName, tuple[str, str]] = {
 }
 
 
-def document(door: DoorName) -> dict[str, Any]:
-    """The OpenAPI document of one door."""
+def describe(door: DoorName, routes: Sequence[Route]) -> dict[str, Any]:
+    """The OpenAPI document of a door with these routes."""
     named: Named = {}
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES[door]:
+    for route in routes:
         paths.setdefault(template(route.path), {})[route.method.lower()] = _operation(route, door, named)
     if door == "public":
         paths[template(webhooks.PATH)] = {"post": _webhook(named)}
@@ -96,7 +90,7 @@ def _operation(route: Route, door: DoorName, named: Named) -> dict[str, Any]:
         fails |= {401, 403}
     if door == "dashboard":
         fails.add(403)
-    if known and route.media == dashboard.HTML:
+    if known and route.media == HTML:
         fails = fails - {401} | {303}
     responses = _responses(said.answers, fails, named)
     if route.media != JSON:

@@ -25,7 +25,7 @@ from alvps.gateway.shapes import fields_of, union
 
 T = TypeVar("T")
 NOTHING = Fields(())
-JSON = "application/json"
+JSON, HTML = "application/json", "text/html"
 NAME = str.maketrans("/<:>", "____")  # for what Sanic takes as a name
 Handler = Callable[..., Awaitable[object]]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from alvps.gateway.openapi import DoorName, document
+from alvps.gateway.documents import document
+from alvps.gateway.openapi import DoorName
 
 
 def conforms(door: DoorName, method: str, target: str, status: int, answer: object) -> None:

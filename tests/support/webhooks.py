@@ -26,6 +26,7 @@ from alvps.daemon.intake import Intake
 from alvps.daemon.main import Servers, control_app, handed_over, public_app, tcp_listener, unix_listener
 from alvps.daemon.operator import Operator
 from alvps.daemon.options import Options
+from alvps.gateway import documents
 from alvps.gateway.sessions import Sessions
 from alvps.gateway.webhooks import add_webhooks
 from tests.support import daemon_rig
@@ -197,7 +198,7 @@ async def doors(
     if seen is not None:
         seen.append(operator)
     intake = Intake(operator.engine)
-    control = control_app(operator, Deliveries(operator.engine, intake), Sessions())
+    control = control_app(operator, Deliveries(operator.engine, intake), Sessions(), more=(documents.FOR_CONTROL,))
     public = public_app(operator, partial(add_webhooks, intake=intake, **parts))
     servers = Servers()
     try:

@@ -16,7 +16,8 @@ import pytest
 from sanic import Sanic
 
 from alvps.daemon import gateway_secrets, secrets
-from alvps.gateway.openapi import DoorName, document, template
+from alvps.gateway.documents import document
+from alvps.gateway.openapi import DoorName, template
 from tests.support.daemon_rig import Guest, Running, behave, exchange, guest, release, rows, running, until
 from tests.support.dashboard import dashboard_of, fetch, login, raw_fetch
 from tests.support.fake_launcher import FakeLauncher

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from alvps.gateway.openapi import ROUTES, DoorName, document
+from alvps.gateway.documents import ROUTES, document
+from alvps.gateway.openapi import DoorName
 
 FILE = Path(__file__).parents[3] / "docs" / "control-api.md"
 PLACE = re.compile(r"(<!-- routes: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
