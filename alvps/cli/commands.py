@@ -21,7 +21,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Host": {
         "setup": Entry("setup", "make a host for this project, and bind it to that: al setup cloud"),
-        "provision": Entry("provision", "turn a server into a host: local, existing, hetzner, vultr"),
+        "provision": Entry("provision", "turn a server into a host: hetzner, vultr, existing, local"),
         "env": Entry("env", "list hosts, show and check one, bind this project to one"),
         "teardown": Entry("teardown", "remove what `al provision` made"),
         "push": Entry("push", "make this project live on the host"),

@@ -96,7 +96,7 @@ def resolve(project_folder: Path, flag: str | None, *, environ: Mapping[str, str
         return load_environment(there[0])
     if not there:
         raise NoneMeant(
-            "there is no environment yet", hint="al provision local, or al provision existing HOST, makes one"
+            "there is no environment yet", hint="al provision makes one: hetzner, vultr, existing HOST or local"
         )
     raise NoneMeant(
         "which environment?",
