@@ -84,6 +84,17 @@ def close(name: str) -> None:
     _file(name).unlink(missing_ok=True)
 
 
+def note_removal(name: str) -> None:
+    """From now on that nothing is found is no reason to doubt: something of it was there, and was removed."""
+    write_private(companion_folder(name) / "removing", "")
+
+
+def removal_begun(name: str) -> bool:
+    """Whether an earlier call removed something; without its folder, it was in the middle of its last step."""
+    folder = companion_folder(name)
+    return (folder / "removing").exists() or not folder.exists()
+
+
 def forget(name: str) -> tuple[str, ...]:
     """Removes the environment's file and its companion folder, the keys with it; says which there were."""
     folder = companion_folder(name)

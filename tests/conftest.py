@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.product import Product, install
 from tests.support.vps import Vps
+
+# How long an example takes says what else the machine does, not what the code does.
+settings.register_profile("alvps", deadline=None)
+settings.load_profile("alvps")
 
 # A run in the background (`… &`, a CI job) starts with SIGINT ignored, and so would every program that a test starts
 # and then interrupts as a person does with Ctrl-C. A handler here means the default there.

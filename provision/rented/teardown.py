@@ -30,23 +30,27 @@ def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_t
     dns_removal.require_token(dns, dns_token)
     progress(Event(step="remove", text=f"removing what was made at {cloud.name}"))
     made = _made(cloud, environment)
+    removed = []
     # In this order: a firewall cannot go before the server that it guards.
-    servers = {id_: cloud.delete_server(id_) for id_ in made.servers}
-    removed = [
-        *(f"server {id_}" for id_, was_there in servers.items() if was_there),
-        *(f"firewall {id_}" for id_ in made.firewalls if cloud.delete_firewall(id_)),
-        *(f"ssh key {id_}" for id_ in made.ssh_keys if cloud.delete_ssh_key(id_)),
-    ]
-    if servers and not removed:
+    for kind, ids, delete in (
+        ("server", made.servers, cloud.delete_server),
+        ("firewall", made.firewalls, cloud.delete_firewall),
+        ("ssh key", made.ssh_keys, cloud.delete_ssh_key),
+    ):
+        for id_ in ids:
+            if delete(id_):
+                record.note_removal(environment.name)
+                removed.append(f"{kind} {id_}")
+    if made.servers and not removed and not record.removal_begun(environment.name):
         raise ProvisionFailed(
-            f"nothing of {environment.name} (server {', '.join(servers)}) is at {cloud.name} for this API key",
+            f"nothing of {environment.name} (server {', '.join(made.servers)}) is at {cloud.name} for this API key",
             hint=f"is it another project's key? if all of it is gone: al teardown {environment.name} --forget",
         )
     removed += dns_removal.removed(dns, dns_token)
     left = tuple(
         f"server {id_}: {cloud.name} has none of that id for this API key; it is gone, or another project's"
-        for id_, was_there in servers.items()
-        if not was_there
+        for id_ in made.servers
+        if f"server {id_}" not in removed
     )
     return Report(removed=(*removed, *record.forget(environment.name)), left=left)
 

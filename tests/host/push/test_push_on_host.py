@@ -122,7 +122,7 @@ def test_facts(
     with open_connection() as connection, HostSession(connection) as session:
         facts = session.facts()
     assert facts["live"] == vps.release()
-    assert set(facts["units"].values()) == {"active"}
+    assert {unit["active"] for unit in facts["units"].values()} == {"active"}
     assert facts["ready"] == []
     assert facts["cloud_init"] == "done"
     assert facts["docker"]

@@ -226,6 +226,7 @@ def cut_the_disk(monkeypatch: pytest.MonkeyPatch, scissors: Scissors) -> None:
     monkeypatch.setattr(provider, "save_environment", cut(provider.save_environment))
     monkeypatch.setattr(steps, "write_pin", cut(steps.write_pin))
     monkeypatch.setattr(record, "close", cut(record.close))
+    monkeypatch.setattr(record, "note_removal", cut(record.note_removal))
     monkeypatch.setattr(record, "forget", cut(record.forget))
 
 
