@@ -5,6 +5,9 @@
 #   --purge  also the history of runs, the credentials and the accounts that own them
 # Every line of output is `removed: WHAT` or `left: WHAT`. Runs as root, any number of times; reads no standard input.
 set -eu
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
 
 removed() { printf 'removed: %s\n' "$*"; }
 left() { printf 'left: %s\n' "$*"; }
@@ -82,10 +85,6 @@ folder() {
 }
 
 main() {
-  # In here: cut off behind `export`, the script would print what the environment has.
-  LC_ALL=C
-  PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-  export LC_ALL PATH
   purge=no
   if [ "${1-}" = --purge ]; then purge=yes; fi
   exec 2>&1

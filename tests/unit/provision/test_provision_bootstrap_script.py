@@ -98,4 +98,5 @@ def test_cut_off_in_its_last_line_it_does_nothing(missing: int) -> None:
 def test_the_removal_cut_off_anywhere_does_nothing(seed: int) -> None:
     text = resource("cloud-init", "remove.sh").read_bytes().rstrip()
     done = run(text[: seed % (len(text) - len(b'main "$@" </dev/null'))])
-    assert done.stdout == b""
+    # Cut off behind `set` or `export`, the shell lists its variables.
+    assert not [line for line in done.stdout.splitlines() if line.startswith((b"removed:", b"left:"))]
