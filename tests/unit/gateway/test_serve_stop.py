@@ -20,12 +20,23 @@ from tests.support.daemon_rig import until
 REQUEST = b"POST / HTTP/1.1\r\nHost: al\r\nContent-Length: 4\r\n\r\nbody"
 
 
-async def started(listener: socket.socket, seconds: float = 0.0) -> Servers:
-    """A server that takes so long to answer."""
-    app = application("stop-test", max_body=1000, answer_within=10)
+class Desk:
+    """Where requests are worked on: `begun` when one is, and each waits for `goes_on`."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.goes_on = asyncio.Event()
+
+
+async def started(listener: socket.socket, seconds: float = 0.0, desk: Desk | None = None) -> Servers:
+    """A server that takes so long to answer, or until its desk goes on."""
+    app = application("stop-test", max_body=1000, answer_within=60)
 
     @app.post("/")
     async def answer(_request: Request) -> HTTPResponse:
+        if desk is not None:
+            desk.begun.set()
+            await desk.goes_on.wait()
         await asyncio.sleep(seconds)
         return text("fine")
 
@@ -68,13 +79,18 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_has_connected_is_answered_and_told_that_it_is_the_last() -> None:
     async def scenario() -> None:
         with listening() as listener:
-            servers = await started(listener, seconds=0.05)
+            desk = Desk()
+            desk.goes_on.set()
+            servers = await started(listener, desk=desk)
             fresh, used, busy = [await connected(listener) for _ in range(3)]
             assert await used.ask()
+            desk.begun.clear()
+            desk.goes_on.clear()
             answered = asyncio.create_task(busy.ask())
-            await asyncio.sleep(0.02)  # its request is being worked on
+            await desk.begun.wait()
             stop = asyncio.create_task(servers.stop())
-            await asyncio.sleep(0.02)  # the stop has begun
+            await asyncio.sleep(0)  # the stop has begun
+            desk.goes_on.set()
             assert [await fresh.ask(), await used.ask(), await answered] == [False] * 3
             await stop
             for client in (fresh, used, busy):

@@ -249,6 +249,6 @@ def test_any_text_gets_remarks_about_its_lines(text: str) -> None:
     ids=lambda text: text[:10],
 )
 def test_a_hostile_file_takes_no_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     explain("FROM al-agent\n" + text)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5

