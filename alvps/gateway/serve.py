@@ -78,23 +78,26 @@ class Servers:
             server.app.config.KEEP_ALIVE = False
             for listener in _listeners(server):
                 loop.remove_reader(listener)
+        self._let_end(loop.time())  # before an answer that is nearly made can say otherwise
         for _ in range(ACCEPTING):
             await asyncio.sleep(0)
         for server in self._servers:
             server.close()  # type: ignore[no-untyped-call]  # Sanic's
         deadline = loop.time() + DRAIN
-        while loop.time() < deadline:
-            open_ = [connection for server in self._servers for connection in server.connections]
-            if not open_:
-                break
-            for connection in open_:
-                _let_end(connection, loop.time())
-            await asyncio.sleep(0.02)  # Sanic has no event for it
+        while loop.time() < deadline and self._let_end(loop.time()):  # noqa: ASYNC110 - Sanic has no event for it
+            await asyncio.sleep(0.02)
         for server in self._servers:
             for connection in list(server.connections):
                 connection.abort()
             with contextlib.suppress(SanicException):  # one application may have had several listeners
                 Sanic.unregister_app(server.app)
+
+    def _let_end(self, now: float) -> bool:
+        """Let each connection end; False when there is none any more."""
+        open_ = [connection for server in self._servers for connection in server.connections]
+        for connection in open_:
+            _let_end(connection, now)
+        return bool(open_)
 
 
 def _listeners(server: AsyncioServer) -> list[int]:
