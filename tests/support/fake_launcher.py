@@ -38,6 +38,7 @@ class FakeLauncher:
         self.connections: set[asyncio.StreamWriter] = set()
         self.server: asyncio.AbstractServer | None = None
         self.tasks: set[asyncio.Task[None]] = set()
+        self.serving: set[asyncio.Task[None]] = set()
         self.docker = True
         self.asked: Counter[str] = Counter()  # how often, by verb
         with contextlib.suppress(FileNotFoundError):
@@ -90,7 +91,7 @@ class FakeLauncher:
             task.cancel()
         for writer in list(self.connections):
             writer.transport.abort()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, *self.serving, return_exceptions=True)
         self.socket.unlink(missing_ok=True)
 
     def spawn(self, work: Any) -> None:
@@ -100,6 +101,10 @@ class FakeLauncher:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
         try:
             while True:
                 lengths = frames.parse_header(await reader.readexactly(frames.HEADER.size))
@@ -122,6 +127,7 @@ class FakeLauncher:
             self.connections.discard(writer)
             with contextlib.suppress(OSError, RuntimeError):
                 writer.close()
+                await writer.wait_closed()
 
     def tell(self, event: dict[str, Any]) -> None:
         for writer in list(self.watchers):
