@@ -151,7 +151,7 @@ class Standing:
             code, answer = LocalSession(self.here).control("POST", "/reload", {"release": release})
             if code != 200:
                 fsio.replace_link(str(current), str(before))
-                raise AlError(str(answer.get("error", code) if isinstance(answer, dict) else code))  # noqa: TRY301
+                raise AlError(str(answer.get("error", code) if isinstance(answer, dict) else code))  # noqa: TRY301 - told as any other failure
         except (AlError, OSError) as error:
             message, detail = (error.message, error.detail) if isinstance(error, AlError) else (str(error), None)
             self.say(f"the changed files are not taken up: {message}" + (f"\n{detail}" if detail else ""))

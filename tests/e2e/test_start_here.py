@@ -125,7 +125,7 @@ def test_a_project_runs_and_the_other_commands_talk_to_it(here: Callable[..., St
     refused.product.ok("creds", "add", "github_token", "--no-check", stdin='{"token": "ghp_canary1234567"}')
     standing = here(project_folder, home=home).up()
 
-    assert [agent["name"] for agent in standing.status()["agents"]] == ["asks", "fails"]  # type: ignore[attr-defined]
+    assert [agent["name"] for agent in standing.status()["agents"]] == ["asks", "fails"]  # type: ignore[attr-defined]  # of JSON
     followed = standing.product.run("run", "asks", "-f", cwd=project_folder)
     assert followed.code == 0, str(followed)
     lines = [line.split(" ", 3)[-1] for line in followed.out.splitlines()]

@@ -149,7 +149,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_runs_twice(tmp_path: Path, fig
                     await asyncio.sleep(random.uniform(0, 0.6))
                 else:
                     enough = clients.count() + random.randrange(1, 2 * EACH)
-                    reached = lambda enough=enough: clients.count() >= enough or failed(tasks)  # noqa: E731
+                    reached = lambda enough=enough: clients.count() >= enough or failed(tasks)  # noqa: E731 - one line
                     await until(reached, "acknowledgements", 6 * PATIENCE)
                     await asyncio.sleep(random.uniform(0, 0.01))
                 os.fsync(clients.file)

@@ -45,9 +45,9 @@ def test_what_comes_after_a_fix_in_its_branch_is_mended_and_what_comes_before_is
         if "-" in fixed:
             continue
         major, minor, patch = map(int, fixed.split("."))
-        assert hole not in holes(hole.part, f"{major}.{minor}.{patch + more}")  # type: ignore[attr-defined]
+        assert hole not in holes(hole.part, f"{major}.{minor}.{patch + more}")  # type: ignore[attr-defined]  # a Hole
         if more < patch:
-            assert hole in holes(hole.part, f"{major}.{minor}.{more}")  # type: ignore[attr-defined]
+            assert hole in holes(hole.part, f"{major}.{minor}.{more}")  # type: ignore[attr-defined]  # a Hole
 
 
 def test_every_hole_names_where_it_is_described() -> None:

@@ -120,7 +120,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name]) for name in names]
     found: dict[str, list[int]] = {name: [] for name in names}
     end = time.monotonic() + 60
-    over = lambda: all(one.poll() is not None for one in writers) or time.monotonic() > end  # noqa: E731
+    over = lambda: all(one.poll() is not None for one in writers) or time.monotonic() > end  # noqa: E731 - one line
     for entry in stream(path, Query(follow=True), ended=over):
         found[entry.agent or ""].append(int(entry.text))
     assert found == {name: list(range(400)) for name in names}

@@ -91,7 +91,7 @@ def test_a_price_is_net_by_the_month_and_contains_the_address(cloud: Cloud) -> N
 def fake_types() -> list[dict[str, object]]:
     from tests.support.cloud.hetzner_catalogue import SERVER_TYPES
 
-    return SERVER_TYPES  # type: ignore[return-value]
+    return SERVER_TYPES  # type: ignore[return-value]  # of JSON
 
 
 def open_(place: dict[str, object]) -> bool:

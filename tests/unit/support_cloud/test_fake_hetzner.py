@@ -145,7 +145,7 @@ def test_names_and_keys_are_unique(cloud: Hetzner, client: Client) -> None:
         client.ssh_keys.create("two", KEY.rsplit(" ", 1)[0])
     with refused("invalid_input"):
         client.ssh_keys.create("three", "ssh-ed25519 nonsense!")
-    found = client.ssh_keys.get_by_fingerprint(client.ssh_keys.get_by_name("one").fingerprint)  # type: ignore[union-attr,arg-type]
+    found = client.ssh_keys.get_by_fingerprint(client.ssh_keys.get_by_name("one").fingerprint)  # type: ignore[union-attr,arg-type]  # both are there
     assert isinstance(found, BoundSSHKey)
     client.firewalls.create("fw")
     with refused("uniqueness_error"):
@@ -179,7 +179,7 @@ def test_orders_that_are_refused_make_nothing(
     cloud: Hetzner, client: Client, more: dict[str, object], code: str
 ) -> None:
     with refused(code):
-        order(client, **{"name": "ok", **more})  # type: ignore[arg-type]
+        order(client, **{"name": "ok", **more})  # type: ignore[arg-type]  # wrong on purpose
     assert cloud.left() == []
 
 
