@@ -29,16 +29,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    agent = tmp_path / "demo" / "agents" / "one"
-    agent.mkdir(parents=True)
-    (agent / "ACTIONS.md").write_text("do\n")
-    (agent / "agent-config.toml").write_text('manual = true\n[harness]\ncommand = ["true"]\n')
-    monkeypatch.chdir(tmp_path / "demo")
-    return tmp_path / "demo"
-
-
-@pytest.fixture
 def al(capsys: pytest.CaptureFixture[str]) -> Al:
     def call(*argv: str) -> tuple[int, str, str]:
         code = run(list(argv))

@@ -32,16 +32,6 @@ def home(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    agent = tmp_path / "demo" / "agents" / "one"
-    agent.mkdir(parents=True)
-    (agent / "ACTIONS.md").write_text("do\n")
-    (agent / "agent-config.toml").write_text('manual = true\n[harness]\ncommand = ["true"]\n')
-    monkeypatch.chdir(tmp_path / "demo")
-    return tmp_path / "demo"
-
-
-@pytest.fixture
 def running(project: Path) -> Iterator[Here]:
     """Somebody runs the project here."""
     place = here(project)
