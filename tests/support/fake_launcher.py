@@ -87,10 +87,10 @@ class FakeLauncher:
         self.server.close()
         for _ in range(5):  # turns of the loop until a connection that was accepted just now is one of ours
             await asyncio.sleep(0)
-        for task in self.tasks:
-            task.cancel()
         for writer in list(self.connections):
             writer.transport.abort()
+        for task in (*self.tasks, *self.serving):  # a verb may be waiting for an hour
+            task.cancel()
         await asyncio.gather(*self.tasks, *self.serving, return_exceptions=True)
         self.socket.unlink(missing_ok=True)
 
