@@ -17,8 +17,8 @@ REFUSED = 64  # the script's exit code for: this machine cannot be a host, nothi
 
 
 def script() -> bytes:
-    """The script. It may be fed to `sh -s` on standard input: cut off anywhere, it does nothing."""
-    return resource("cloud-init", "bootstrap.sh").read_bytes()
+    """The script, put together of its parts. It may be fed to `sh -s`: cut off anywhere, it does nothing."""
+    return b"\n".join(part.read_bytes() for part in sorted(resource("cloud-init", "bootstrap").glob("*.sh")))
 
 
 def digest(text: bytes | None = None) -> str:

@@ -134,6 +134,10 @@ class CloudUnreachable(CloudError):
     exit_code = 3
 
 
+class OrderUnanswered(CloudUnreachable):
+    """Whether the server was ordered is not known."""
+
+
 class Cloud(Protocol):
     """One provider with one API key. Every method raises CloudError."""
 
@@ -161,8 +165,12 @@ class Cloud(Protocol):
     def find_firewall(self, instance: str) -> str | None:
         """The id of the firewall that was made for this instance, as it is."""
 
-    def find_server(self, instance: str) -> Server | None:
-        """The server that was made for an order with this instance, if its creation was ever accepted."""
+    def find_server(self, instance: str, *, ordered: bool) -> Server | None:
+        """The server that was made for an order with this instance, if its creation was ever accepted.
+
+        ordered: an order is known to have gone out that was not answered; where a provider shows new servers late, it
+        is looked for until one would show.
+        """
 
     def create_server(self, order: Order) -> Server:
         """Orders the server and returns at once. Never tries again where a second order would be a second server."""

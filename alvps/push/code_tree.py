@@ -13,7 +13,6 @@ from alvps.host import codebase
 from alvps.host.manifest import Entry, tree_digest
 
 PACKAGE = Path(__file__).resolve().parent.parent
-_BOOTSTRAP = PACKAGE / "data" / "cloud-init" / "bootstrap.sh"
 
 # Rooms that only the laptop uses: a change in them must not restart anybody's daemon.
 _LAPTOP_ONLY = ("cli", "doctor", "local", "push", "provision", "ssh", "verify")
@@ -39,11 +38,6 @@ def code_tree() -> CodeTree:
     files = {f"alvps/{name}": path for name, path in _files()}
     entries = tuple(sorted(_entry(name, path) for name, path in files.items()))
     return CodeTree(entries, tree_digest(entries), files)
-
-
-def bootstrap_script() -> bytes:
-    """The script that every host has run."""
-    return _BOOTSTRAP.read_bytes()
 
 
 def _files() -> Iterator[tuple[str, Path]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from alvps.push.code_tree import bootstrap_script
+from alvps.provision import bootstrap
 from alvps.push.events import Event
 from alvps.push.push import pushed_by
 from alvps.push.session import HostSession
@@ -25,7 +25,7 @@ def mend(
 ) -> tuple[Mended, ...]:
     """Have the host do those fixes. Raises HostBusy, AlError, HostUnreachable."""
     wanted = sorted(set(fixes))
-    script = bootstrap_script() if "bootstrap" in wanted else b""
+    script = bootstrap.script() if "bootstrap" in wanted else b""
     line = session.begin({"verb": "mend", "by": pushed_by(), "wanted": wanted}, script)
     line.start_beats()
     answer = line.receive(progress)[0]

@@ -80,7 +80,8 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
     Raises ProjectInvalid (files that cannot travel, Dockerfiles that cannot work), CredentialsMissing (all of them),
     UsageError (no such agent).
     """
-    from alvps.push.code_tree import bootstrap_script, code_tree
+    from alvps.provision import bootstrap
+    from alvps.push.code_tree import code_tree
 
     agents = [project.agent(agent)] if agent is not None else sorted(project.agents, key=lambda one: one.name)
     entries, warnings = _files(project, agents, agent)
@@ -106,7 +107,7 @@ def read(project: Project, agent: str | None, *, store: FileStore | None = None)
         scope=agent,
         entries=tuple(sorted(entries)),
         code=code_tree(),
-        bootstrap=bootstrap_script(),
+        bootstrap=bootstrap.script(),
         values=values,
         warnings=warnings,
     )

@@ -23,12 +23,14 @@ class Begun:
     """Ids are None until the provider gave them. ssh_key: only when it was made for this environment.
 
     host_keys: the public halves of every host key that an order for the server carried; an order whose answer was lost
-    may have been the one that counts. The private halves are never on this machine's disk.
+    may have been the one that counts. The private halves are never on this machine's disk. ordered: the last of these
+    orders has not been answered.
     """
 
     wanted: Wanted
     web: Web
     host_keys: tuple[str, ...] = ()
+    ordered: bool = False
     ssh_key: str | None = None
     firewall: str | None = None
     server: str | None = None
@@ -39,7 +41,7 @@ class Begun:
         made = (
             ("ssh key", self.ssh_key),
             ("firewall", self.firewall),
-            ("server", self.server),
+            ("server", "(ordered, not answered)" if self.ordered else self.server),
             ("DNS records", " ".join(self.dns.records) if self.dns else None),
         )
         return ", ".join(f"{what} {id_}" for what, id_ in made if id_)

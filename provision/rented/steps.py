@@ -11,7 +11,7 @@ from pathlib import Path
 from alvps.project.environment import Dns, Environment, Rented
 from alvps.project.environments import companion_folder
 from alvps.provision import bootstrap, record
-from alvps.provision.cloud import Cloud, Order, Server, SshKey
+from alvps.provision.cloud import Cloud, CloudError, Order, OrderUnanswered, Server, SshKey
 from alvps.provision.cloudinit import FirstBoot, user_data
 from alvps.provision.provider import Event, Progress, ProvisionFailed
 from alvps.provision.record import Record
@@ -53,7 +53,7 @@ def order(
     """The server, ordered once. Its host key is made here, and its private half is in the user-data alone."""
     begun, host_key = begun_of(made), generate(made.name)
     assert begun.firewall is not None
-    made = note(made, host_keys=(*begun.host_keys, host_key.key.line()))
+    made = note(made, host_keys=(*begun.host_keys, host_key.key.line()), ordered=True)
     boot = FirstBoot(
         hostname=made.name,
         authorized_key=public,
@@ -61,19 +61,24 @@ def order(
         bootstrap=bootstrap.script(),
         web=begun.web,
     )
+    wanted = Order(
+        name=made.name,
+        instance=made.instance,
+        plan=choice.plan.id,
+        region=choice.region.id,
+        image=choice.image.id,
+        ssh_key=key.id,
+        firewall=begun.firewall,
+        user_data=user_data(boot),
+    )
     with timed(progress, "order", f"a server is ordered: {choice}"):
-        server = cloud.create_server(
-            Order(
-                name=made.name,
-                instance=made.instance,
-                plan=choice.plan.id,
-                region=choice.region.id,
-                image=choice.image.id,
-                ssh_key=key.id,
-                firewall=begun.firewall,
-                user_data=user_data(boot),
-            )
-        )
+        try:
+            server = cloud.create_server(wanted)
+        except OrderUnanswered:
+            raise
+        except CloudError:
+            note(made, ordered=False)
+            raise
     return made, server
 
 

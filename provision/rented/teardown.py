@@ -59,7 +59,7 @@ def _made(cloud: Cloud, environment: Environment) -> _Made:
     written, begun = environment.rented, record.load(environment.name)
     noted = begun.rented if begun else None
     instance = written.instance if written else begun.instance if begun else None
-    found = cloud.find_server(instance) if instance else None
+    found = cloud.find_server(instance, ordered=noted is not None and noted.ordered) if instance else None
     return _Made(
         servers=_ids(written.server if written else None, noted.server if noted else None, found.id if found else None),
         firewalls=_ids(

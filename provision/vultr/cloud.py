@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from alvps.provision.cloud import CloudError, CloudUnreachable, Offers, Order, Server, SshKey
+from alvps.provision.cloud import CloudError, Offers, Order, OrderUnanswered, Server, SshKey
 from alvps.provision.endpoint import checked_endpoint, checked_token
 from alvps.provision.vultr.client import Client
 from alvps.provision.vultr.domain import Instance
@@ -72,14 +72,17 @@ class Vultr:
             groups = self._client.firewalls.get_all()
         return next((group.id for group in groups if _made_for(instance, group.description)), None)
 
-    def find_server(self, instance: str) -> Server | None:
+    def find_server(self, instance: str, *, ordered: bool) -> Server | None:
         tag = _tag(instance)
-        with explained("looking for the server"):
-            found = [one for one in self._client.instances.get_all(tag=tag) if tag in one.tags]
-        if len(found) > 1:
-            ids = ", ".join(one.id for one in found)
-            raise CloudError(f"Vultr: more than one server is tagged {tag}: {ids}", hint="remove all but one")
-        return _server(found[0]) if found else None
+        for _ in self._rounds(_FRESH if ordered else 0):
+            with explained("looking for the server"):
+                found = [one for one in self._client.instances.get_all(tag=tag) if tag in one.tags]
+            if len(found) > 1:
+                ids = ", ".join(one.id for one in found)
+                raise CloudError(f"Vultr: more than one server is tagged {tag}: {ids}", hint="remove all but one")
+            if found:
+                return _server(found[0])
+        return None
 
     def create_server(self, order: Order) -> Server:
         try:
@@ -95,7 +98,7 @@ class Vultr:
                 user_data=order.user_data,
             )
         except (NoAnswer, BadAnswer, Broken) as error:
-            raise CloudUnreachable(
+            raise OrderUnanswered(
                 f"Vultr: ordering the server: {error.text}; whether it was ordered is not known",
                 hint="it is looked for before another is ordered",
             ) from None

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "host": set(),
     "ssh": set(),
     "logs": {"ssh"},
-    "push": {"project", "credentials", "ssh", "host", "agent"},
+    "push": {"project", "credentials", "ssh", "host", "agent", "provision"},
     "provision": {"project", "credentials", "ssh", "agent", "host"},
     "doctor": {"project", "credentials", "host"},  # host: the names of units
     "verify": {"project", "host"},

@@ -79,6 +79,7 @@ class MemoryCloud:
     firewalls: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     servers: dict[str, Order] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)  # servers that show to whoever knows of their order
     ordered: int = 0
     name: str = "hetzner"
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -128,9 +129,10 @@ class MemoryCloud:
         with self.scissors.around():
             return next((id_ for id_, (owner, _) in self.firewalls.items() if owner == instance), None)
 
-    def find_server(self, instance: str) -> Server | None:
+    def find_server(self, instance: str, *, ordered: bool) -> Server | None:
         with self.scissors.around():
-            return next((self._server(id_) for id_, one in self.servers.items() if one.instance == instance), None)
+            shown = (id_ for id_ in self.servers if ordered or id_ not in self.unanswered)
+            return next((self._server(id_) for id_ in shown if self.servers[id_].instance == instance), None)
 
     def create_server(self, order: Order) -> Server:
         with self.scissors.around():
@@ -144,7 +146,9 @@ class MemoryCloud:
             self.servers[id_] = order
             self.addresses[id_] = f"192.0.2.{len(self.addresses) + 1}"
             self.ordered += 1
-            return self._server(id_)
+            self.unanswered.add(id_)
+        self.unanswered.remove(id_)
+        return self._server(id_)
 
     def wait_running(self, server: Server, on_wait: Callable[[str], None], *, timeout: float) -> Server:
         with self.scissors.around():

@@ -25,6 +25,16 @@ def run(script: bytes, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     )  # type: ignore[call-overload,no-any-return]  # mypy cannot match the dict with an overload
 
 
+def test_its_parts_stand_in_the_order_in_which_they_are_needed() -> None:
+    lines = SCRIPT.decode().splitlines()
+    assert lines[0] == "#!/bin/sh"
+    assert lines[-1] == 'main "$@" </dev/null'
+    steps = [line.strip() for line in lines[lines.index("main() {") :]]
+    assert steps.index("packages") < steps.index("docker_engine") < steps.index("firewall") < steps.index("web_serve")
+    defined = {line.split("()")[0] for line in lines if line.endswith("() {")}
+    assert {"check", "packages", "ssh_server", "caddyfile", "main"} <= defined
+
+
 def test_the_image_of_a_vps_gets_the_packages_of_the_table() -> None:
     packages = bootstrap.packages()
     assert set(packages) >= {"docker.io", "python3", "python3-venv", "git", "curl", "iptables", "ca-certificates"}
@@ -54,6 +64,11 @@ def test_every_script_is_posix_shell(path: Path) -> None:
     done = subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert os.access(path, os.X_OK)
+
+
+def test_its_parts_together_are_posix_shell() -> None:
+    done = subprocess.run(["sh", "-n"], input=SCRIPT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_base_image_is_made_for_a_tag_that_names_a_release() -> None:

@@ -24,7 +24,7 @@ TYPES = {"notify-reload"}  # Type= of 253
 
 
 def test_every_directive_is_known_to_the_oldest_systemd_that_hosts_have() -> None:
-    units = [*resource("systemd").iterdir(), resource("cloud-init", "bootstrap.sh")]
+    units = [*resource("systemd").iterdir(), *resource("cloud-init", "bootstrap").iterdir()]
     found = {
         (path.name, line)
         for path in units

@@ -19,7 +19,7 @@ from alvps.errors import AlError, CredentialsMissing, HostBusy, UsageError
 from alvps.project.environment import Dns, Environment, Rented, Web
 from alvps.project.environments import companion_folder, list_environments, load_environment, save_environment
 from alvps.provision import dns, record
-from alvps.provision.cloud import NameTaken, NotAvailable
+from alvps.provision.cloud import NameTaken, NotAvailable, Order, OrderUnanswered, Server
 from alvps.provision.provider import Event, ProvisionFailed, silent
 from alvps.provision.rented import steps
 from alvps.provision.rented.begun import Begun, Wanted
@@ -252,6 +252,35 @@ def test_a_refusal_says_what_was_made_and_how_to_go_on(cloud: MemoryCloud) -> No
     assert made.rented is not None
     assert cloud.servers[made.rented.server].plan == "small"
     assert len(cloud.left()) == 3
+
+
+def test_an_order_that_was_not_answered_is_remembered_until_its_server_is_known(cloud: MemoryCloud) -> None:
+    lost = MemoryCloud.create_server
+
+    def unanswered(self: MemoryCloud, order: Order) -> Server:
+        self.unanswered.add(lost(self, order).id)
+        raise OrderUnanswered("whether it was ordered is not known")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemoryCloud, "create_server", unanswered)
+        with pytest.raises(OrderUnanswered) as caught:
+            server(cloud).create(silent)
+    assert caught.value.detail == "made so far: ssh key k1, firewall f2, server (ordered, not answered)"
+    said: list[Event] = []
+    server(cloud).create(said.append)
+    assert "the last order was not answered: looking for its server" in [event.text for event in said]
+    assert cloud.ordered == 1
+    tear_down(cloud)
+    assert cloud.left() == []
+
+
+def test_a_refused_order_is_not_looked_for(cloud: MemoryCloud) -> None:
+    with pytest.raises(NotAvailable):
+        server(cloud, wanted=Wanted(plan="tiny", region="nbg1", image="debian-12")).create(silent)
+    made = record.load("demo")
+    assert made is not None
+    assert made.rented is not None
+    assert (made.rented.ordered, len(made.rented.host_keys)) == (False, 1)
 
 
 def test_ctrl_c_says_what_was_made(cloud: MemoryCloud) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from alvps.errors import AlError, HostBusy
 from alvps.host.mend import _acts
-from alvps.push import mending
+from alvps.provision import bootstrap
 from alvps.push.code_tree import CodeTree
 from alvps.push.mending import Mended, mend
 from alvps.push.session import HostSession
@@ -74,13 +74,13 @@ def test_the_bootstrap_is_run_and_what_it_did_is_said(
 ) -> None:
     assert pushed
     script = b'echo "bootstrap: swap: 1 GB"; echo noise; echo "bootstrap: done $1 $2" >&2\n'
-    monkeypatch.setattr(mending, "bootstrap_script", lambda: script)
+    monkeypatch.setattr(bootstrap, "script", lambda: script)
     (run,) = ask(host, code, "bootstrap")
     digest = hashlib.sha256(script).hexdigest()
     assert run == Mended(
         fix="bootstrap", mended=True, text=f"the bootstrap was run: swap: 1 GB; done --digest {digest}"
     )
-    monkeypatch.setattr(mending, "bootstrap_script", lambda: b"echo 'bootstrap: no room'; exit 3\n")
+    monkeypatch.setattr(bootstrap, "script", lambda: b"echo 'bootstrap: no room'; exit 3\n")
     (run,) = ask(host, code, "bootstrap")
     assert not run.mended
     assert run.text == "the bootstrap of the host failed: sh ended with code 3: bootstrap: no room"

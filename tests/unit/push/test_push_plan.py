@@ -181,7 +181,7 @@ def test_what_may_not_work_is_said_and_pushed(
     host: FakeHost, code: CodeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("alvps.push.code_tree.code_tree", lambda: code)
-    monkeypatch.setattr("alvps.push.code_tree.bootstrap_script", lambda: b"echo bootstrapped\n")
+    monkeypatch.setattr("alvps.provision.bootstrap.script", lambda: b"echo bootstrapped\n")
     folder = project(tmp_path, dev={}, ops={}, qa={})
     write(
         folder,
@@ -229,7 +229,7 @@ def test_a_whole_push_of_a_real_project(
     host: FakeHost, code: CodeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("alvps.push.code_tree.code_tree", lambda: code)
-    monkeypatch.setattr("alvps.push.code_tree.bootstrap_script", lambda: b"echo bootstrapped\n")
+    monkeypatch.setattr("alvps.provision.bootstrap.script", lambda: b"echo bootstrapped\n")
     folder = project(tmp_path, dev={"credentials": ["github_token"]}, ops={})
     known = store(tmp_path, "github_token")
     options = {"store": known, "connect": LocalConnection, "layout": host.layout}
