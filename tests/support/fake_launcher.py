@@ -36,7 +36,7 @@ class FakeLauncher:
         self.containers: dict[tuple[str, int], dict[str, Any]] = {}
         self.watchers: set[asyncio.StreamWriter] = set()
         self.connections: set[asyncio.StreamWriter] = set()
-        self.server: asyncio.AbstractServer | None = None
+        self.server: asyncio.Server | None = None
         self.tasks: set[asyncio.Task[None]] = set()
         self.serving: set[asyncio.Task[None]] = set()
         self.docker = True
@@ -84,9 +84,12 @@ class FakeLauncher:
 
     async def __aexit__(self, *_: object) -> None:
         assert self.server
-        self.server.close()
-        for _ in range(5):  # turns of the loop until a connection that was accepted just now is one of ours
+        # A server that is closed while it accepts a connection leaves it open for ever: first nothing new is accepted,
+        # then turns of the loop until what was accepted just now is one of ours.
+        asyncio.get_running_loop().remove_reader(self.server.sockets[0].fileno())
+        for _ in range(5):
             await asyncio.sleep(0)
+        self.server.close()
         for writer in list(self.connections):
             writer.transport.abort()
         for task in (*self.tasks, *self.serving):  # a verb may be waiting for an hour
@@ -125,7 +128,7 @@ class FakeLauncher:
         finally:
             self.watchers.discard(writer)
             self.connections.discard(writer)
-            with contextlib.suppress(OSError, RuntimeError):
+            with contextlib.suppress(OSError, RuntimeError, asyncio.CancelledError):
                 writer.close()
                 await writer.wait_closed()
 
