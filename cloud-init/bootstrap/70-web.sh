@@ -3,7 +3,7 @@ web_conf() { sed -n "s/^$1=//p" "$ETC/web.conf" 2>/dev/null | head -n 1; }
 
 is_domain() {
   case $1 in *[!a-z0-9.-]*) return 1 ;; esac
-  [ "${#1}" -le 253 ] && printf '%s\n' "$1" | grep -Eqx '([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?'
+  [ "${#1}" -ge 4 ] && [ "${#1}" -le 253 ] && printf '%s\n' "$1" | grep -Eqx '([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?'
 }
 
 # What the world is to see: what was asked for, else what it saw before. Changes nothing.

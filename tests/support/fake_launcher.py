@@ -86,7 +86,8 @@ class FakeLauncher:
         assert self.server
         # A server that is closed while it accepts a connection leaves it open for ever: first nothing new is accepted,
         # then turns of the loop until what was accepted just now is one of ours.
-        asyncio.get_running_loop().remove_reader(self.server.sockets[0].fileno())
+        for listener in self.server.sockets:
+            asyncio.get_running_loop().remove_reader(listener.fileno())
         for _ in range(5):
             await asyncio.sleep(0)
         self.server.close()

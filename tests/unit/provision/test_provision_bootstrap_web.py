@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alvps.project.environment import DOMAIN
@@ -34,6 +34,7 @@ NAMES = st.lists(LABEL, min_size=1, max_size=5).map(".".join) | st.text("a.-1A_ 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=20))
+@example(["1.a", "a.b", "1.ab", "a.b.c"])
 def test_both_sides_mean_the_same_by_a_domain(names: list[str]) -> None:
     done = shell('for name in "$@"; do if is_domain "$name"; then echo yes; else echo no; fi; done', *names)
     assert done.stdout.split() == ["yes" if re.fullmatch(DOMAIN, name) else "no" for name in names]
