@@ -95,7 +95,7 @@ class Hop:
             channel.al_sending = Sending(channel)  # type: ignore[attr-defined]  # found there when the host closes it
             channel.exec_command(line)
         except _PARAMIKO_ERRORS as error:
-            if not self.transport.is_active():
+            if self._ended_by(error):
                 raise self.lost() from error
             raise unreachable("channel open", self.settings, _words(error)) from error
         return Channel(channel, self.lost, line)
@@ -105,13 +105,17 @@ class Hop:
         try:
             channel = self.transport.open_channel("direct-tcpip", address, ("127.0.0.1", 0))
         except _PARAMIKO_ERRORS as error:
-            if not self.transport.is_active():
+            if self._ended_by(error):
                 raise self.lost() from error
             raise AlError(
                 f"{self.settings.label} cannot connect to {address[0]}:{address[1]}: {_words(error)}"
             ) from error
         channel.al_sending = Sending(channel)  # type: ignore[attr-defined]  # found there when the host closes it
         return channel
+
+    def _ended_by(self, error: Exception) -> bool:
+        # A transport that just read the connection's end lets its channels know before it says that it is not active.
+        return isinstance(error, EOFError) or not self.transport.is_active()
 
     @property
     def ended(self) -> str | None:

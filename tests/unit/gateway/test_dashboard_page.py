@@ -263,6 +263,7 @@ def test_a_restart_of_the_daemon_throws_nobody_out(host: Path, browser: Browser)
                 await here.until(IS_LIVE)
                 await daemon.ask("POST", "/agents/dev/pause")
                 await here.shows(row("dev"), "paused")
+            await here.do(here.browser.go, "about:blank")  # it asks no more
             await here.do(here.browser.complaints)  # the browser's own lines about the time in between
 
     asyncio.run(scenario())

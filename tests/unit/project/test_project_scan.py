@@ -175,7 +175,9 @@ def test_very_deep_folders_are_read_or_named(tmp_path: Path, monkeypatch: pytest
     st.dictionaries(
         st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=20).filter(
             lambda name: (
-                name not in {".", ".."} and not name.endswith(("~", ".pyc")) and not name.startswith((".", "#"))
+                name not in {"node_modules", "__pycache__"}
+                and not name.endswith(("~", ".pyc"))
+                and not name.startswith((".", "#"))
             )
         ),
         st.binary(max_size=40),

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alvps.errors import HostUnreachable
-from alvps.ssh import Timeouts, connect
+from alvps.ssh import Connection, Timeouts, connect
 from tests.support.sshd import Proxy, Sshd, free_port
 
 SHORT = Timeouts(tcp=0.5, banner=0.5, key_exchange=0.5, auth=0.5, channel=0.5, keepalive=0.2, dead=0.8)
@@ -232,6 +232,22 @@ def test_a_dead_peer_is_noticed_while_waiting_for_a_command_to_start(sshd: Sshd,
         proxy.freeze()
         with within(3), pytest.raises(HostUnreachable, match=r"step channel open|no sign of life"):
             connection.open(["true"])
+
+
+@pytest.mark.parametrize("begins", [lambda line: line.open(["true"]), lambda line: line.dial(("127.0.0.1", 1))])
+def test_an_end_that_comes_while_a_channel_opens_is_a_lost_connection(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch, begins: Callable[[Connection], object]
+) -> None:
+    """paramiko tells the channels before it is no longer active: in between nobody may hear of an EOFError."""
+
+    def ends(*_args: object, **_options: object) -> None:
+        raise EOFError
+
+    with connect(sshd.target()) as connection:
+        monkeypatch.setattr("paramiko.Transport.open_session", ends)
+        monkeypatch.setattr("paramiko.Transport.open_channel", ends)
+        with pytest.raises(HostUnreachable, match="connection lost: the connection was cut"):
+            begins(connection)
 
 
 def test_silence_alone_is_no_death(sshd: Sshd) -> None:
