@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support.examples import examples
 from tests.support.product import Product, install
 from tests.support.vps import Vps
 
 # How long an example takes says what else the machine does, not what the code does.
-settings.register_profile("alvps", deadline=None)
+settings.register_profile("alvps", deadline=None, max_examples=examples(100))
 settings.load_profile("alvps")
 
 # A run in the background (`… &`, a CI job) starts with SIGINT ignored, and so would every program that a test starts

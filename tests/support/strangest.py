@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.examples import examples
+
 SEED = 20261123  # the same requests each time
 WITHIN = 600.0  # seconds; half a minute on a machine that does nothing else
 REJECTED = [400, 401, 403, 404, 405, 409, 413, 429]
@@ -40,7 +42,6 @@ async def attack(
     *,
     token: str | None = None,
     headers: tuple[str, ...] = (),
-    examples: int = 50,
 ) -> Answers:
     """Send everything; fails with what Schemathesis prints. In `folder` is what it needs, on the port the gateway."""
     file = folder / "openapi.json"
@@ -48,7 +49,7 @@ async def attack(
     (folder / "schemathesis.toml").write_text(SETTINGS)
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("schemathesis")), "run", str(file), "--url", f"http://127.0.0.1:{port}"),
-        *("--checks", "all", "--max-examples", str(examples), "--seed", str(SEED), "--generation-database", "none"),
+        *("--checks", "all", "--max-examples", str(examples(50)), "--seed", str(SEED), "--generation-database", "none"),
         *("--report", "har", "--report-har-path", str(folder / "all.har")),
         *("--no-color", "--continue-on-failure", "--suppress-health-check", "all", "--request-timeout", "20"),
         *(("--header", f"Authorization: Bearer {token}") if token else ()),

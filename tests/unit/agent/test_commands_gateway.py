@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from alvps.agent.commands import address
 from alvps.agent.commands.failure import Unreachable
 from tests.support.agent_commands import Done, finish, installed
+from tests.support.examples import examples
 from tests.support.fake_gateway import SECRET, FakeGateway, Reply, Request
 from tests.unit.agent.commands_cases import CASES, WAITING, hoped
 
@@ -231,7 +232,7 @@ def test_a_call_without_an_id_is_none(document: dict[str, object], tmp_path: Pat
     assert (done.code, done.json["ok"]) == (7, False)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.binary(max_size=60)
     | st.builds(

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.agent_commands import finish, installed
+from tests.support.examples import examples
 from tests.support.fake_gateway import FakeGateway
 from tests.unit.agent.commands_cases import hoped
 
 MIB = 1 << 20
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")

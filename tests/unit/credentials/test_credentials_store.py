@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from alvps.credentials import Credential, CredentialRef, FileStore, Stored, canonical, env_of
 from alvps.credentials import swap as swap_module
 from alvps.errors import AlError, UsageError
+from tests.support.examples import examples
 
 KEY = "-----BEGIN KEY-----\nabc\n-----END KEY-----\n"
 
@@ -303,7 +304,7 @@ def test_environment_variables() -> None:
     assert env_of(Credential(type="anthropic_key", instance="default", fields={"token": "v"})) == {}
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1))
 def test_any_text_survives(store: FileStore, value: str) -> None:
     store.put(token(value))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from alvps.daemon import drive, ticker
 from tests.support.daemon_rig import Running, ask, behave, ledger, release, rows
+from tests.support.examples import examples
 from tests.support.fake_launcher import FakeLauncher
 
 SCALES = {"a": 1, "b": 2, "t": 1}
@@ -285,7 +285,7 @@ class DaemonMachine(RuleBasedStateMachine):
 
 TestDaemonMachine = DaemonMachine.TestCase
 TestDaemonMachine.settings = settings(
-    max_examples=int(os.environ.get("AL_MACHINES", "12")),
+    max_examples=examples(12),
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),

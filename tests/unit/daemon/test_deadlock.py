@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alvps.daemon.deadlock import World, cycle
+from tests.support.examples import examples
 
 AGENTS = "abc"
 
@@ -50,7 +51,7 @@ def possible_ends(world: World) -> set[str]:
     return ended
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(worlds())
 def test_a_wait_is_refused_exactly_when_no_order_of_things_ends_it(world: World) -> None:
     ended = possible_ends(world)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from alvps.daemon.gathering import Gathering
 from alvps.store.errors import StoreUnavailable
 from alvps.store.store import Store
+from tests.support.examples import examples
 
 
 class Bad(Exception):
@@ -141,7 +142,7 @@ def test_a_closed_store_leaves_nobody_waiting(world: World) -> None:
     asyncio.run(scenario())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(data=st.data())
 def test_nothing_is_forgotten_or_done_twice(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """However puts and the writer's turns fall together, waiters that went away included."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alvps.gateway.bodies import FREE, Bodies, BodyTooLarge, NoRoom, TooSlow
+from tests.support.examples import examples
 
 PART = 32 << 10
 
@@ -114,7 +115,7 @@ def test_two_halves_that_wait_for_each_other_are_given_up() -> None:
     asyncio.run(scenario())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_the_space_is_kept_and_given_back_whatever_happens(data: st.DataObject) -> None:
     """Readers of all sizes, some of which go away at any moment."""

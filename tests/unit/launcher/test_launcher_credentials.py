@@ -16,6 +16,7 @@ from alvps.credentials import CredentialRef, complete, sealed
 from alvps.credentials.sealed import CannotUnseal
 from alvps.host import credential_parts
 from alvps.launcher.credentials import LiveCredentials
+from tests.support.examples import examples
 from tests.support.unsealing import Unsealer, document, point, unsealer
 
 GITHUB, SSH, OWN = CredentialRef("github_token", "default"), CredentialRef("git_ssh", "work"), CredentialRef("own", "x")
@@ -131,7 +132,7 @@ FIELDS = st.dictionaries(st.sampled_from(["token", "id_rsa", "username", "email"
 REFS = (SSH, OWN, GITHUB)
 
 
-@settings(max_examples=60, deadline=None)  # a disk that is busy syncs slowly
+@settings(max_examples=examples(60), deadline=None)  # a disk that is busy syncs slowly
 @given(st.fixed_dictionaries({}, optional={f"{ref.type}/{ref.instance}": FIELDS for ref in REFS}))
 def test_both_forms_give_the_same(tmp_path_factory: pytest.TempPathFactory, values: dict[str, dict[str, str]]) -> None:
     folder, me = tmp_path_factory.mktemp("both"), getpass.getuser()

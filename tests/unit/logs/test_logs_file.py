@@ -20,6 +20,7 @@ from alvps.logs import Query
 from alvps.logs import file as log_file
 from alvps.logs.file import LogFile, files, stream
 from alvps.logs.page import CURSOR, Ask, Page, page
+from tests.support.examples import examples
 
 
 def said(agent: str, text: str | bytes, run: str = "01run") -> dict[str, str | bytes]:
@@ -74,7 +75,7 @@ def test_old_files_go_and_the_newest_stay(tmp_path: Path) -> None:
     assert texts(tmp_path / "log", lines=15) == [str(number) for number in range(85, 100)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=12))
 def test_a_follower_misses_and_repeats_nothing(tmp_path_factory: pytest.TempPathFactory, bursts: list[int]) -> None:
     path = tmp_path_factory.mktemp("log") / "log"

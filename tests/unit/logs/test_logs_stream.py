@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from alvps.errors import AlError, HostKeyRefused, HostUnreachable
 from alvps.logs import Query, stream
 from alvps.ssh import Connection, Timeouts, connect
+from tests.support.examples import examples
 from tests.support.fake_journal import FakeJournal
 from tests.support.sshd import Proxy, Sshd, free_port
 
@@ -234,7 +235,7 @@ def test_a_frozen_connection_is_given_up_and_resumed(journal: FakeJournal, journ
         line.close()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.integers(2000, 30_000), max_size=4),
     parts=st.lists(st.booleans(), min_size=5, max_size=40),

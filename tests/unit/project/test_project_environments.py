@@ -19,6 +19,7 @@ from alvps.project.environments import (
     resolve,
     save_environment,
 )
+from tests.support.examples import examples
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,7 @@ def test_saved_files_are_private_and_read_back(home: Path) -> None:
     assert stat.S_IMODE((folder / "demo-1.toml").stat().st_mode) == 0o600
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.text(min_size=1, max_size=30),
     st.sampled_from([1, 22, 65535, 0, -5]),

@@ -20,6 +20,7 @@ from alvps.project import report as report_module
 from alvps.project import settings as project_settings
 from alvps.project.report import Report
 from alvps.project.schema import Check
+from tests.support.examples import examples
 
 AGENT = 'schedule = "*/5 * * * *"\n[harness]\ncommand = ["sh", "run.sh"]\n'
 CONFIG_AT = "agents/dev/agent-config.toml"
@@ -371,7 +372,7 @@ _keys = st.sampled_from(
 ) | st.text(max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(_keys, _toml_values, max_size=6), st.sampled_from(TABLES))
 def test_any_values_are_used_or_said(values: dict[str, object], check: Check) -> None:
     report = Report()
@@ -382,7 +383,7 @@ def test_any_values_are_used_or_said(values: dict[str, object], check: Check) ->
     assert all(str(problem).isprintable() and len(str(problem)) < 600 for problem in report.problems)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes_give_a_project_or_problems(tmp_path: Path, content: bytes) -> None:
     root = project(tmp_path, agent=content)

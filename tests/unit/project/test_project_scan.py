@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from alvps.errors import ProjectInvalid
 from alvps.project import FileEntry, scan
+from tests.support.examples import examples
 
 
 def make(root: Path, *names: str) -> Path:
@@ -170,7 +171,7 @@ def test_very_deep_folders_are_read_or_named(tmp_path: Path, monkeypatch: pytest
     assert any("cannot be read" in what for what in refusals(tmp_path).values())
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=20).filter(

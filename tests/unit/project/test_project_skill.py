@@ -13,6 +13,7 @@ from alvps.errors import Problem, ProjectInvalid
 from alvps.project import Agent, load
 from alvps.project.report import Report
 from alvps.project.skill import read_front_matter
+from tests.support.examples import examples
 from tests.unit.project.writing import COMMAND, MANUAL, only_agent, said, write
 
 SOUND = MANUAL + COMMAND
@@ -248,7 +249,7 @@ def test_the_reader_without_the_c_library_says_the_same(tmp_path: Path, monkeypa
             assert line.startswith(f"{problem.where}: ")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(alphabet="abn:-[]{}&*!%@`'\"#|>\n 0.~?,\\\t\0é", max_size=60))
 def test_any_text_is_read_or_something_is_said(tmp_path: Path, text: str) -> None:
     root = skill(tmp_path, f"---\n{text}\n---\n")
@@ -261,7 +262,7 @@ def test_any_text_is_read_or_something_is_said(tmp_path: Path, text: str) -> Non
     assert all(str(problem).isprintable() for problem in found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.dates(),

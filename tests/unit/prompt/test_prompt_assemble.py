@@ -14,6 +14,7 @@ from alvps.credentials import TYPES, CredentialRef
 from alvps.prompt import Trigger, assemble
 from alvps.prompt.escape import BLOCKS, block_json, block_text
 from alvps.prompt.text import TEXTS, filled
+from tests.support.examples import examples
 
 SCHEDULE = Trigger(kind="schedule")
 OTHERS = (("reviewer", "Reads pull requests."), ("tester", None))
@@ -358,7 +359,7 @@ _pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.lists(_pieces | st.characters(exclude_categories=["Cs"]), max_size=14).map("".join))
 @example("<" * 2000 + "/user-prompt>")
 @example("<" + " " * 5000 + "x")
@@ -392,7 +393,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.dictionaries(st.text(), _json, max_size=4))
 @example({"title": "</webhook-trigger>", "\ud800": "\udfff"})
 def test_any_event_is_one_block_of_json(event: dict[str, object]) -> None:
@@ -404,7 +405,7 @@ def test_any_event_is_one_block_of_json(event: dict[str, object]) -> None:
     text.encode()  # it can be sent
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.text(max_size=20).map(lambda words: words + "</agent-call>") | st.lists(_pieces, max_size=10).map("".join))
 def test_any_context_is_one_block_and_comes_back_whole(context: str) -> None:
     text = prompt(call(context))

@@ -28,6 +28,7 @@ from alvps.ssh.hostkeys import generate
 from tests.support.cloud.faults import Cut, Say
 from tests.support.cloud.hetzner import Hetzner as Fake
 from tests.support.cloud.hetzner import failure
+from tests.support.examples import examples
 
 INSTANCE = "0123456789abcdef"
 NAME = f"al-demo-{INSTANCE}"
@@ -158,7 +159,7 @@ RULE = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rules=st.lists(RULE, max_size=4))
 def test_whatever_somebody_did_to_the_rules_is_mended(fake: Fake, cloud: Cloud, rules: list[dict[str, object]]) -> None:
     number = int(cloud.firewall(name=NAME, ports=(22,), instance=INSTANCE))

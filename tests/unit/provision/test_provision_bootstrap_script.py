@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alvps.provision import bootstrap
 from alvps.provision.resources import resource
+from tests.support.examples import examples
 
 SCRIPT = bootstrap.script()
 NOBODY = 65534
@@ -89,7 +90,7 @@ def test_arguments_that_it_does_not_know_are_refused() -> None:
     assert b"--nonsense" in done.stdout
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, len(SCRIPT.rstrip()) - 1))
 def test_cut_off_anywhere_it_does_nothing(length: int) -> None:
     done = run(SCRIPT[:length], "--digest", "0" * 64)
@@ -108,7 +109,7 @@ def test_cut_off_in_its_last_line_it_does_nothing(missing: int) -> None:
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_removal_cut_off_anywhere_does_nothing(seed: int) -> None:
     text = resource("cloud-init", "remove.sh").read_bytes().rstrip()

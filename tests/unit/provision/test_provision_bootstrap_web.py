@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from alvps.project.environment import DOMAIN
 from alvps.provision import bootstrap
+from tests.support.examples import examples
 
 # All but the last line, which is what does something.
 FUNCTIONS = bootstrap.script().decode().rstrip().rpartition("\n")[0]
@@ -32,7 +33,7 @@ LABEL = st.text("ab1-", max_size=4) | st.just("x" * 63) | st.just("x" * 64)
 NAMES = st.lists(LABEL, min_size=1, max_size=5).map(".".join) | st.text("a.-1A_ {}\n\"'$*", max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=20))
 @example(["1.a", "a.b", "1.ab", "a.b.c"])
 def test_both_sides_mean_the_same_by_a_domain(names: list[str]) -> None:

@@ -18,6 +18,7 @@ from alvps.provision.cloud import CloudError, CloudUnreachable, TokenRefused
 from alvps.provision.cloudflare import Cloudflare
 from alvps.provision.dns import MARK, RecordTaken
 from tests.support.cloudflare import TOKEN, FakeCloudflare, serving
+from tests.support.examples import examples
 
 DOMAIN = "agents.example.com"
 ONE, TWO = "203.0.113.7", "2001:db8::7"
@@ -163,7 +164,7 @@ THERE = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(there=THERE, addresses=ADDRESSES, later=ADDRESSES, fails=st.integers(0, 12))
 def test_whatever_is_there_and_wherever_it_breaks_only_ours_changes(
     server: FakeCloudflare, there: list[Any], addresses: list[str], later: list[str], fails: int

@@ -27,6 +27,7 @@ from alvps.provision.rented.provider import RentedServer
 from alvps.provision.teardown import find
 from alvps.ssh.hostkeys import generate
 from tests.support.cloudflare import TOKEN, FakeCloudflare, serving
+from tests.support.examples import examples
 from tests.support.sshd import Agent, keygen, make_key
 from tests.unit.provision.memory_cloud import MemoryCloud, PowerCut, cut_the_disk, private_halves, settle_in
 
@@ -220,7 +221,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+TestLife.settings = settings(max_examples=examples(40), stateful_step_count=12, deadline=None)
 
 
 @pytest.mark.parametrize(

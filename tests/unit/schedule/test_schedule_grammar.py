@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from alvps.schedule import CronError, parse
 from alvps.schedule.grammar import ALIASES
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_a_day_that_never_comes_is_fine_when_the_weekday_is_enough() -> None:
     assert parse("0 0 30 2 1").weekdays == (1,)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(max_size=40))
 def test_any_text_is_a_line_or_a_cron_error(text: str) -> None:
     try:
@@ -158,7 +159,7 @@ def _field(draw: st.DrawFn, low: int, high: int) -> tuple[str, set[int]]:
     return ",".join(terms), numbers
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.tuples(_field(0, 59), _field(0, 23), _field(1, 31), _field(1, 12), _field(0, 6)))
 def test_every_line_of_the_grammar_means_its_numbers(fields: tuple[tuple[str, set[int]], ...]) -> None:
     line = " ".join(text for text, _ in fields)

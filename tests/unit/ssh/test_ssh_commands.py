@@ -17,6 +17,7 @@ from alvps.errors import HostUnreachable
 from alvps.ssh import CommandTimeout, Connection, connect
 from alvps.ssh.channel import Channel
 from alvps.ssh.transport import WatchedTransport
+from tests.support.examples import examples
 from tests.support.sshd import Sshd
 
 WORDS = st.lists(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20), max_size=5)
@@ -43,7 +44,7 @@ NASTY = [
 ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=WORDS)
 def test_words_arrive_as_they_are(connection: Connection, words: list[str]) -> None:
     result = connection.run(["printf", "[%s]\\0", *words])

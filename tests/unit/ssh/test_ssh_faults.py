@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from alvps.errors import HostUnreachable
 from alvps.ssh import Connection, Timeouts, connect
+from tests.support.examples import examples
 from tests.support.sshd import Proxy, Sshd, free_port
 
 SHORT = Timeouts(tcp=0.5, banner=0.5, key_exchange=0.5, auth=0.5, channel=0.5, keepalive=0.2, dead=0.8)
@@ -129,7 +130,7 @@ def test_a_host_that_hangs_up_at_once(sshd: Sshd, proxy: Proxy) -> None:
         connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(count=st.one_of(st.integers(0, 200), st.integers(200, 3500)))
 def test_cut_after_any_number_of_bytes(sshd: Sshd, proxy: Proxy, count: int) -> None:
     """About 2,600 bytes come from the host until a command has ended."""
@@ -147,7 +148,7 @@ def test_cut_after_any_number_of_bytes(sshd: Sshd, proxy: Proxy, count: int) -> 
     no_more_threads_than(before)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(count=st.integers(1, 2200))
 def test_frozen_after_any_number_of_bytes(sshd: Sshd, count: int) -> None:
     """The line stays up and nothing more comes: every step's own limit must end it."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from alvps.ssh.hostkeys import known_hosts_line, parse_public
 from alvps.ssh.known_hosts import HostKey, Verdict, host_name, judge, parse, recorded_types
+from tests.support.examples import examples
 
 # The same in every process: they are part of the tests' names, by which several processes share the tests out.
 A, B = (HostKey(type="ssh-ed25519", blob=b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes([n]) * 32) for n in (1, 2))
@@ -77,7 +78,7 @@ def test_the_types_on_record_in_their_order() -> None:
     assert recorded_types(parse(text, "f"), ["web"]) == ("ssh-rsa", "ssh-ed25519")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     patterns=st.lists(
         st.one_of(st.sampled_from(NAMES), st.text("web*?!.[]:20", min_size=1, max_size=6)), min_size=1, max_size=3
@@ -96,13 +97,13 @@ def test_patterns_match_as_for_openssh(tmp_path: Path, patterns: list[str], name
     assert ours == (found.returncode == 0), file.read_text()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=200))
 def test_nonsense_trusts_nobody(text: str) -> None:
     assert verdict(text) is Verdict.UNKNOWN
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=60), st.sampled_from([f"web {A.line()}", f"@revoked web {A.line()}"]))
 def test_nonsense_does_not_hide_other_lines(text: str, line: str) -> None:
     expected = Verdict.REVOKED if line.startswith("@") else Verdict.TRUSTED

@@ -13,6 +13,7 @@ from alvps.store import deliveries, delivery_views, runs
 from alvps.store.deliveries import Arrival, Candidate
 from alvps.store.ids import RunIds
 from alvps.store.schema import migrate
+from tests.support.examples import examples
 
 AGENTS = ("a", "b", "c")
 LIMIT = 2
@@ -121,5 +122,5 @@ class Deliveries(RuleBasedStateMachine):
         assert max(Counter(live.values()).values(), default=0) <= LIMIT
 
 
-Deliveries.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Deliveries.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 TestDeliveries = Deliveries.TestCase

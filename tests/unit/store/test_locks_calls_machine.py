@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from alvps.store.life import CALLER_ENDED, FAILURES
 from alvps.store.locks import Busy, Lock, Missing, Moment, Taken
 from alvps.store.runs import LIVE, QueueFull, Run, RunOver
 from alvps.store.store import Store
+from tests.support.examples import examples
 
 KEYS = st.sampled_from(("k", "K", "\u00fc"))  # few, so that runs meet; test_locks_keys.py has the look-alikes
 TTL = st.integers(1, 300)
@@ -343,7 +343,7 @@ class LocksAndCalls(RuleBasedStateMachine):
 
 TestLocksAndCalls = LocksAndCalls.TestCase
 TestLocksAndCalls.settings = settings(
-    max_examples=int(os.environ.get("AL_MACHINES", "25")),
+    max_examples=examples(25),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
