@@ -20,8 +20,9 @@ import pytest
 
 from alvps.provision import bootstrap
 from alvps.provision.resources import resource
+from tests.support.answer import Answer
 from tests.support.host_webhooks import SECRET, SOURCE
-from tests.support.outside import Came, Outside
+from tests.support.outside import Outside
 from tests.support.product import Product
 from tests.support.projects import write_project
 from tests.support.vps import Vps
@@ -104,7 +105,7 @@ def signed(number: int | str, secret: str = SECRET, size: int = 0) -> tuple[dict
     }, body
 
 
-def deliver(outside: Outside, number: int | str, *, name: str = DOMAIN, size: int = 0, secret: str = SECRET) -> Came:
+def deliver(outside: Outside, number: int | str, *, name: str = DOMAIN, size: int = 0, secret: str = SECRET) -> Answer:
     headers, body = signed(number, secret, size)
     return outside.https(name, "POST", "/webhooks/generic", headers=headers, body=body)
 

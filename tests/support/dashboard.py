@@ -6,25 +6,12 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from alvps.gateway.dashboard import HEADERS
+from tests.support.answer import Answer
 from tests.support.conformance import conforms
 from tests.support.daemon_rig import PATIENCE, Running
-
-
-@dataclass(frozen=True)
-class Got:
-    """An answer."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 def dashboard_of(daemon: Running) -> int:
@@ -49,7 +36,7 @@ async def fetch(
     cookie: str | None = None,
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
-) -> Got:
+) -> Answer:
     """One request. `headers`: those of our own page, unless others are given."""
     own = {"host": f"127.0.0.1:{port}", "origin": f"http://127.0.0.1:{port}"} if headers is None else headers
     got = await raw_fetch(port, _head(method, target, own, cookie, len(body)) + body)
@@ -58,7 +45,7 @@ async def fetch(
     return got
 
 
-async def raw_fetch(port: int, request: bytes) -> Got:
+async def raw_fetch(port: int, request: bytes) -> Answer:
     """The answer to these bytes, which has all the headers that it has to have."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4 << 20)
     try:
@@ -71,7 +58,7 @@ async def raw_fetch(port: int, request: bytes) -> Got:
     if status != 400 or "x-frame-options" in headers:  # Sanic itself answers what is no HTTP
         assert {name: headers.get(name) for name in HEADERS} == HEADERS, (status, headers)
         assert headers["cache-control"] == "no-store" or "immutable" in headers["cache-control"]
-    return Got(status, headers, body)
+    return Answer(status, headers, body)
 
 
 @contextlib.asynccontextmanager

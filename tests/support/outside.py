@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.answer import Answer
+
 PATIENCE = 60.0
-
-
-@dataclass(frozen=True)
-class Came:
-    """An answer; names of headers in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -59,11 +47,11 @@ class Outside:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-    ) -> Came:
+    ) -> Answer:
         """One request over TLS."""
         return _exchange(self.tls(name), method, path, {"host": name, **(headers or {})}, body)
 
-    def http(self, host: str, path: str, *, port: int = 80) -> Came:
+    def http(self, host: str, path: str, *, port: int = 80) -> Answer:
         """One GET in clear text."""
         plain = socket.create_connection((self.address, port), timeout=PATIENCE)
         return _exchange(plain, "GET", path, {"host": host}, None)
@@ -77,7 +65,7 @@ class Outside:
         return False
 
 
-def _exchange(plain: socket.socket, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Came:
+def _exchange(plain: socket.socket, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
     connection = http.client.HTTPConnection("unused")
     connection.sock = plain
     try:
@@ -88,6 +76,6 @@ def _exchange(plain: socket.socket, method: str, path: str, headers: Mapping[str
             connection.putheader("content-length", str(len(body)))
         connection.endheaders(body)
         answer = connection.getresponse()
-        return Came(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
     finally:
         connection.close()

@@ -16,7 +16,7 @@ from alvps.provision import open_provider, record, silent
 from alvps.provision.record import Record
 from alvps.provision.rented.begun import Begun, Wanted
 from alvps.provision.teardown import find, teardown
-from tests.unit.provision.memory_cloud import MemoryCloud
+from tests.unit.provision.rented.memory_cloud import MemoryCloud
 
 RECORD = Record(name="demo", provider="local", instance="abc", host="127.0.0.1", port=2222, container="al-vps-demo")
 
