@@ -1,6 +1,6 @@
 """What a cloud provider can do: the typed face that the one flow for rented servers (rented/) drives.
 
-An adapter per provider (hetzner.py, vultr.py) speaks that provider's API and nothing else: it keeps no state, prints
+An adapter per provider (hetzner/, vultr/) speaks that provider's API and nothing else: it keeps no state, prints
 nothing and decides nothing that is not the provider's peculiarity. Every call is idempotent or says what it made, so
 that a flow that was cut off anywhere can find out where it stands.
 """
