@@ -7,7 +7,10 @@ from importlib import import_module
 import click
 
 from alvps import __version__
+from alvps.cli.asking import read_line
 from alvps.cli.commands import COMMANDS, root_help
+
+click.termui.visible_prompt_func = read_line  # of every question that click asks
 
 
 class LazyGroup(click.Group):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -161,23 +163,23 @@ def test_a_quota_says_what_was_made_and_the_same_command_goes_on(al: Al, fake: H
 
 
 def test_at_a_terminal_an_order_is_confirmed_and_what_was_ordered_is_gone_on_with(
-    al: Al, fake: Hetzner, monkeypatch: pytest.MonkeyPatch
+    al: Al, fake: Hetzner, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    def at_a_terminal(typed: str) -> None:
-        terminal = io.StringIO(typed)
-        monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
-        monkeypatch.setattr("sys.stdin", terminal)
+    keyboard, screen = pty.openpty()
+    request.addfinalizer(lambda: os.close(keyboard))
+    terminal = os.fdopen(screen)
+    request.addfinalizer(terminal.close)
+    monkeypatch.setattr("sys.stdin", terminal)
 
-    at_a_terminal("n\n")
+    os.write(keyboard, b"n\n")
     code, _, err = al(*ORDER)
     assert code == 130
     assert "Order it, for 3.99 EUR a month, net?" in err
     assert made(fake) == 0
-    at_a_terminal("y\n")
+    os.write(keyboard, b"y\n")
     fake.refuse("GET", r"/actions/\d+", failure(503, "unavailable", "unavailable"), times=None)
     assert al(*ORDER)[0] == 3
     fake.heal()
-    at_a_terminal("")
     assert al(*ORDER)[0] == 0  # nothing is ordered, so nothing is asked
     assert fake.count("POST", "/servers") == 1
 
