@@ -165,11 +165,11 @@ class Cloud(Protocol):
     def find_firewall(self, instance: str) -> str | None:
         """The id of the firewall that was made for this instance, as it is."""
 
-    def find_server(self, instance: str, *, ordered: bool) -> Server | None:
+    def find_server(self, instance: str, *, late: float = 0) -> Server | None:
         """The server that was made for an order with this instance, if its creation was ever accepted.
 
-        ordered: an order is known to have gone out that was not answered; where a provider shows new servers late, it
-        is looked for until one would show.
+        late: seconds for which a server that was just ordered may not show yet, where a provider is that slow; it is
+        looked for until they are over.
         """
 
     def create_server(self, order: Order) -> Server:

@@ -114,7 +114,7 @@ class Hetzner:
             found = self._firewall(instance)
         return None if found is None else str(found.id)
 
-    def find_server(self, instance: str, *, ordered: bool) -> Server | None:  # noqa: ARG002  # it shows them at once
+    def find_server(self, instance: str, *, late: float = 0) -> Server | None:  # noqa: ARG002  # it shows them at once
         with explained("looking for the server"):
             found = self._client.servers.get_all(label_selector=selector(instance))
         return server_of(found[0]) if found else None
@@ -134,7 +134,7 @@ class Hetzner:
                 )
         except NameTaken:
             # Names are unique: when hcloud had to try again, this is the server of the first attempt.
-            found = self.find_server(order.instance, ordered=True)
+            found = self.find_server(order.instance)
             if found is None:
                 raise
             return found

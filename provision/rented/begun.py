@@ -8,6 +8,8 @@ from typing import Any
 
 from alvps.project.environment import Dns, Web
 
+SHOWN_WITHIN = 60.0  # seconds after its order, a server is among those that the provider shows
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -23,18 +25,22 @@ class Begun:
     """Ids are None until the provider gave them. ssh_key: only when it was made for this environment.
 
     host_keys: the public halves of every host key that an order for the server carried; an order whose answer was lost
-    may have been the one that counts. The private halves are never on this machine's disk. ordered: the last of these
-    orders has not been answered.
+    may have been the one that counts. The private halves are never on this machine's disk. ordered: when the last of
+    these went out, in seconds since 1970, until it is answered.
     """
 
     wanted: Wanted
     web: Web
     host_keys: tuple[str, ...] = ()
-    ordered: bool = False
+    ordered: float | None = None
     ssh_key: str | None = None
     firewall: str | None = None
     server: str | None = None
     dns: Dns | None = None
+
+    def late(self, now: float) -> float:
+        """Seconds for which the server of an order that was not answered may still not show."""
+        return 0.0 if self.ordered is None else min(max(self.ordered + SHOWN_WITHIN - now, 0.0), SHOWN_WITHIN)
 
     def __str__(self) -> str:
         """What there is, for people; empty when nothing was made."""

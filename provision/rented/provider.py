@@ -114,7 +114,7 @@ class RentedServer:
             public = steps.authorized(made, None)
             made, key = steps.access(self.cloud, made, public, progress)
             made, server = steps.order(self.cloud, made, choice, public=public, key=key, progress=progress)
-        made = steps.note(made, server=server.id, ordered=False)
+        made = steps.note(made, server=server.id, ordered=None)
         with timed(progress, "server", f"the server {server.id} runs"):
             server = self._running(server, progress)
         made = steps.pin(made, server, progress)
@@ -136,10 +136,8 @@ class RentedServer:
         """The server of an earlier attempt. Raises UsageError when something else was asked for then."""
         if earlier is None or earlier.rented is None:
             return None
-        id_, ordered = earlier.rented.server, earlier.rented.ordered
-        if ordered:
-            progress(Event(step="check", text="the last order was not answered: looking for its server"))
-        found = (self.cloud.server(id_) if id_ else None) or self.cloud.find_server(earlier.instance, ordered=ordered)
+        id_, late = earlier.rented.server, steps.late(earlier, progress)
+        found = (self.cloud.server(id_) if id_ else None) or self.cloud.find_server(earlier.instance, late=late)
         if found is None:
             if id_:
                 text = f"the server {id_} is gone at {self.cloud.name}; another one is ordered"
@@ -170,7 +168,7 @@ class RentedServer:
             instance=earlier.instance if earlier else secrets.token_hex(8),
             host="",
             key_path=str(asked.key_path) if asked.key_path else None,
-            rented=replace(before, wanted=asked.wanted, web=asked.web, server=None, ordered=False),
+            rented=replace(before, wanted=asked.wanted, web=asked.web, server=None, ordered=None),
         )
         record.save(made)
         return made

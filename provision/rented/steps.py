@@ -5,6 +5,7 @@ They are functions of the record of what is being made; provider.py calls them i
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def order(
     """The server, ordered once. Its host key is made here, and its private half is in the user-data alone."""
     begun, host_key = begun_of(made), generate(made.name)
     assert begun.firewall is not None
-    made = note(made, host_keys=(*begun.host_keys, host_key.key.line()), ordered=True)
+    made = note(made, host_keys=(*begun.host_keys, host_key.key.line()), ordered=time.time())
     boot = FirstBoot(
         hostname=made.name,
         authorized_key=public,
@@ -77,7 +78,7 @@ def order(
         except OrderUnanswered:
             raise
         except CloudError:
-            note(made, ordered=False)
+            note(made, ordered=None)
             raise
     return made, server
 
@@ -145,6 +146,16 @@ def note(made: Record, **what: object) -> Record:
     noted = replace(made, rented=replace(begun_of(made), **what))  # type: ignore[arg-type]  # the names of its fields
     record.save(noted)
     return noted
+
+
+def late(made: Record, progress: Progress) -> float:
+    """Seconds for which the server of an order that was not answered may still not show; said, for it is a wait."""
+    seconds = begun_of(made).late(time.time())
+    if seconds:
+        progress(
+            Event(step="check", text=f"an order was not answered: looking for its server, {seconds:.0f} s at most")
+        )
+    return seconds
 
 
 def begun_of(made: Record) -> Begun:

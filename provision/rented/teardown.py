@@ -8,6 +8,7 @@ from alvps.project.environment import Dns, Environment
 from alvps.provision import dns_removal, record
 from alvps.provision.cloud import Cloud
 from alvps.provision.provider import Event, Progress, ProvisionFailed, Report
+from alvps.provision.rented import steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_t
     dns = _dns(environment)
     dns_removal.require_token(dns, dns_token)
     progress(Event(step="remove", text=f"removing what was made at {cloud.name}"))
-    made = _made(cloud, environment)
+    made = _made(cloud, environment, progress)
     removed = []
     # In this order: a firewall cannot go before the server that it guards.
     for kind, ids, delete in (
@@ -55,11 +56,12 @@ def destroy(cloud: Cloud, environment: Environment, progress: Progress, *, dns_t
     return Report(removed=(*removed, *record.forget(environment.name)), left=left)
 
 
-def _made(cloud: Cloud, environment: Environment) -> _Made:
+def _made(cloud: Cloud, environment: Environment, progress: Progress) -> _Made:
     written, begun = environment.rented, record.load(environment.name)
     noted = begun.rented if begun else None
     instance = written.instance if written else begun.instance if begun else None
-    found = cloud.find_server(instance, ordered=noted is not None and noted.ordered) if instance else None
+    late = steps.late(begun, progress) if begun and noted else 0.0
+    found = cloud.find_server(instance, late=late) if instance else None
     return _Made(
         servers=_ids(written.server if written else None, noted.server if noted else None, found.id if found else None),
         firewalls=_ids(

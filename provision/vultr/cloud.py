@@ -72,9 +72,9 @@ class Vultr:
             groups = self._client.firewalls.get_all()
         return next((group.id for group in groups if _made_for(instance, group.description)), None)
 
-    def find_server(self, instance: str, *, ordered: bool) -> Server | None:
+    def find_server(self, instance: str, *, late: float = 0) -> Server | None:
         tag = _tag(instance)
-        for _ in self._rounds(_FRESH if ordered else 0):
+        for _ in self._rounds(min(late, _FRESH)):
             with explained("looking for the server"):
                 found = [one for one in self._client.instances.get_all(tag=tag) if tag in one.tags]
             if len(found) > 1:

@@ -121,7 +121,7 @@ def test_a_creation_whose_answer_was_lost_is_found_and_not_repeated(fake: Fake, 
     fake.on("POST", "/servers", Cut("after"))
     with pytest.raises(CloudUnreachable):
         cloud.create_server(wanted)
-    found = cloud.find_server(INSTANCE, ordered=False)
+    found = cloud.find_server(INSTANCE)
     assert found is not None
     assert cloud.create_server(wanted).id == found.id
     assert len(fake.left()) == 3
@@ -182,7 +182,7 @@ def test_a_server_from_its_order_to_its_end(fake: Fake, cloud: Cloud) -> None:
     assert running.running
     assert running.address == made["public_net"]["ipv4"]["ip"]
     assert running.address6 == made["public_net"]["ipv6"]["ip"].replace("::/64", "::1")
-    found = cloud.find_server(INSTANCE, ordered=False)
+    found = cloud.find_server(INSTANCE)
     assert found is not None
     assert (found.id, found.region) == (ordered.id, "nbg1")
     assert cloud.delete_server(ordered.id)
@@ -226,7 +226,7 @@ def test_a_server_that_does_not_come_up_is_said_with_its_state(fake: Fake, cloud
     ordered = cloud.create_server(order(cloud))
     with pytest.raises(CloudError, match="waiting for the server"):
         cloud.wait_running(ordered, lambda _text: None, timeout=60)
-    adopted = cloud.find_server(INSTANCE, ordered=False)
+    adopted = cloud.find_server(INSTANCE)
     assert adopted is not None
     cloud.wait_running(adopted, lambda _text: None, timeout=60)
     fake.servers[int(ordered.id)]["status"] = "off"
@@ -278,7 +278,7 @@ def test_each_refusal_has_its_kind_and_the_apis_own_words(
 def test_an_answer_that_is_not_the_apis_is_said_to_be_none(fake: Fake, cloud: Cloud, said: Say) -> None:
     fake.on("GET", "/servers", said, times=None)
     with pytest.raises(CloudUnreachable):
-        cloud.find_server(INSTANCE, ordered=False)
+        cloud.find_server(INSTANCE)
 
 
 def test_nothing_is_gone_because_a_proxy_says_404(fake: Fake, cloud: Cloud) -> None:

@@ -349,7 +349,7 @@ def test_a_server_whose_creation_was_never_answered_is_found_by_its_instance(
     fake: Fake, cloud: Cloud, fault: Cut | str | int
 ) -> None:
     wanted = order(cloud)
-    assert cloud.find_server(INSTANCE, ordered=False) is None
+    assert cloud.find_server(INSTANCE) is None
     if isinstance(fault, Cut):
         fake.on("POST", "/instances", fault)
     else:
@@ -359,7 +359,7 @@ def test_a_server_whose_creation_was_never_answered_is_found_by_its_instance(
         cloud.create_server(wanted)
     assert "looked for" in (caught.value.hint or "")
     assert len(fake.asked("POST", "/instances")) == 1, "a second order would be a second server"
-    found = cloud.find_server(INSTANCE, ordered=False)
+    found = cloud.find_server(INSTANCE)
     assert (found is not None) == isinstance(fault, Cut)
     assert found is None or (found.id, found.name) == (next(iter(fake.instances)), "demo")
 
@@ -369,14 +369,14 @@ def test_a_server_that_shows_late_is_waited_for_once_an_order_went_out(fake: Fak
     made = cloud.create_server(order(cloud))
     none = Say(200, {"instances": [], "meta": {"total": 0, "links": {"next": "", "prev": ""}}})
     fake.on("GET", "/instances", none, times=4)
-    assert cloud.find_server(INSTANCE, ordered=False) is None
+    assert cloud.find_server(INSTANCE) is None
     assert clock.now == 0
-    found = cloud.find_server(INSTANCE, ordered=True)
+    found = cloud.find_server(INSTANCE, late=60)
     assert found is not None
     assert found.id == made.id
     assert clock.now == 1 + 2 + 3
     fake.instances.clear()
-    assert cloud.find_server(INSTANCE, ordered=True) is None
+    assert cloud.find_server(INSTANCE, late=60) is None
     assert 55 < clock.now - 6 <= 60
 
 
@@ -386,14 +386,14 @@ def test_a_server_of_somebody_else_is_not_found_even_if_the_list_shows_it(fake: 
     fake.instances.clear()
     meta = {"total": 1, "links": {"next": "", "prev": ""}}
     fake.on("GET", "/instances", Say(200, {"instances": [other], "meta": meta}))
-    assert cloud.find_server(INSTANCE, ordered=False) is None
+    assert cloud.find_server(INSTANCE) is None
 
 
 def test_two_servers_with_one_mark_are_nobodys_to_choose_from(cloud: Cloud) -> None:
     wanted = order(cloud)
     ids = [cloud.create_server(wanted).id for _ in range(2)]
     with pytest.raises(CloudError, match=f"more than one server .* {', '.join(ids)}"):
-        cloud.find_server(INSTANCE, ordered=False)
+        cloud.find_server(INSTANCE)
 
 
 def test_everything_goes_and_a_second_time_is_told_that_there_was_nothing(fake: Fake, cloud: Cloud) -> None:
@@ -486,10 +486,10 @@ def test_a_hiccup_while_waiting_is_not_noticed(fake: Fake, cloud: Cloud) -> None
 
 def test_exit_codes_tell_a_bad_key_from_no_answer(fake: Fake, clock: Clock) -> None:
     with pytest.raises(TokenRefused) as caught:
-        Vultr("wrong", endpoint=fake.url).find_server(INSTANCE, ordered=False)
+        Vultr("wrong", endpoint=fake.url).find_server(INSTANCE)
     assert caught.value.exit_code == 2
     with pytest.raises(CloudUnreachable) as away:
-        Vultr("x", endpoint="http://127.0.0.1:1/v2", sleep=clock.sleep).find_server(INSTANCE, ordered=False)
+        Vultr("x", endpoint="http://127.0.0.1:1/v2", sleep=clock.sleep).find_server(INSTANCE)
     assert away.value.exit_code == 3
 
 

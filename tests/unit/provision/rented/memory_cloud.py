@@ -129,9 +129,9 @@ class MemoryCloud:
         with self.scissors.around():
             return next((id_ for id_, (owner, _) in self.firewalls.items() if owner == instance), None)
 
-    def find_server(self, instance: str, *, ordered: bool) -> Server | None:
+    def find_server(self, instance: str, *, late: float = 0) -> Server | None:
         with self.scissors.around():
-            shown = (id_ for id_ in self.servers if ordered or id_ not in self.unanswered)
+            shown = (id_ for id_ in self.servers if late or id_ not in self.unanswered)
             return next((self._server(id_) for id_ in shown if self.servers[id_].instance == instance), None)
 
     def create_server(self, order: Order) -> Server:

@@ -9,9 +9,10 @@ from alvps.project.environments import companion_folder, load_environment, save_
 from alvps.provision import record
 from alvps.provision.cloud import Order, OrderUnanswered, Server
 from alvps.provision.provider import Event, silent
+from alvps.provision.rented.begun import Begun
 from alvps.provision.teardown import find
 from tests.unit.provision.rented.memory_cloud import MemoryCloud, PowerCut
-from tests.unit.provision.rented.rig import cut_off, server, tear_down
+from tests.unit.provision.rented.rig import DOMAIN, SMALL, cut_off, server, tear_down
 
 
 def test_an_order_that_was_not_answered_is_remembered_until_its_server_is_known(cloud: MemoryCloud) -> None:
@@ -28,10 +29,17 @@ def test_an_order_that_was_not_answered_is_remembered_until_its_server_is_known(
     assert caught.value.detail == "made so far: ssh key k1, firewall f2, server (ordered, not answered)"
     said: list[Event] = []
     server(cloud).create(said.append)
-    assert "the last order was not answered: looking for its server" in [event.text for event in said]
+    assert "an order was not answered: looking for its server, 60 s at most" in [event.text for event in said]
     assert cloud.ordered == 1
     tear_down(cloud)
     assert cloud.left() == []
+
+
+@pytest.mark.parametrize(("ago", "late"), [(0.0, 60.0), (20.0, 40.0), (60.0, 0.0), (1e6, 0.0), (-1e6, 60.0)])
+def test_only_a_fresh_order_is_waited_for(ago: float, late: float) -> None:
+    now = 1.8e9
+    assert Begun(wanted=SMALL, web=DOMAIN, ordered=now - ago).late(now) == late
+    assert Begun(wanted=SMALL, web=DOMAIN).late(now) == 0
 
 
 def test_a_new_address_is_noticed_and_pinned(cloud: MemoryCloud) -> None:
