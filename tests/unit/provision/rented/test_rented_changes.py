@@ -29,7 +29,7 @@ def test_an_order_that_was_not_answered_is_remembered_until_its_server_is_known(
     assert caught.value.detail == "made so far: ssh key k1, firewall f2, server (ordered, not answered)"
     said: list[Event] = []
     server(cloud).create(said.append)
-    assert "an order was not answered: looking for its server, 60 s at most" in [event.text for event in said]
+    assert [event for event in said if event.text.startswith("an order was not answered: looking for its server")]
     assert cloud.ordered == 1
     tear_down(cloud)
     assert cloud.left() == []
