@@ -74,7 +74,7 @@ class Vultr:
 
     def find_server(self, instance: str, *, late: float = 0) -> Server | None:
         tag = _tag(instance)
-        for _ in self._rounds(min(late, _FRESH)):
+        for _ in self._rounds(late):
             with explained("looking for the server"):
                 found = [one for one in self._client.instances.get_all(tag=tag) if tag in one.tags]
             if len(found) > 1:

@@ -55,6 +55,15 @@ def points(cloud: MemoryCloud) -> int:
     return cloud.scissors.seen
 
 
+def cut_at(at: int, first: MemoryCloud) -> MemoryCloud:
+    """Somebody's cloud after a creation that was cut off at that point."""
+    cloud = MemoryCloud(scissors=first.scissors)
+    cloud.scissors.set(at)
+    with pytest.raises(PowerCut):
+        server(cloud).create(silent)
+    return cloud
+
+
 def test_wherever_it_is_cut_off_the_same_call_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -64,10 +73,7 @@ def test_wherever_it_is_cut_off_the_same_call_goes_on(
     assert count > 30  # the disk counts
     for at in range(1, count):  # after the last point it is done
         monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        cloud = MemoryCloud(scissors=first.scissors)
-        cloud.scissors.set(at)
-        with pytest.raises(PowerCut):
-            server(cloud).create(silent)
+        cloud = cut_at(at, first)
         known_for_teardown(cloud)
         cloud.scissors.set(None)
         made = server(cloud).create(silent)
@@ -99,10 +105,7 @@ def test_wherever_it_is_cut_off_teardown_removes_all_of_it(
     count = points(first)
     for at in range(1, count + 1):
         monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        cloud = MemoryCloud(scissors=first.scissors)
-        cloud.scissors.set(at)
-        with pytest.raises(PowerCut):
-            server(cloud).create(silent)
+        cloud = cut_at(at, first)
         cloud.scissors.set(None)
         if (companion_folder("demo").exists() and record.load("demo")) or list_environments():
             tear_down(cloud)
