@@ -65,7 +65,7 @@ def add_webhooks(
         _hang_up(request)
         return _response(Answer(status=429, body={"error": "too many failures"}, retry_after=int(wait) + 1))
 
-    @app.post(PATH, stream=True)
+    @app.post(PATH, stream=True, error_format="json")
     async def webhook(request: Request, type_: str) -> HTTPResponse | None:
         headers = [(name, value.strip(" \t")) for name, value in request.headers.items()]
         refusal = intake.knock(type_, headers)
