@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,31 @@ class Unsealed(NamedTuple):
 
     name: str
     values: dict[str, dict[str, str]]
+
+
+class Kept:
+    """The live set, asked for once and then kept: it never changes under its name. For any number of threads.
+
+    `seconds`: how long somebody who asks may be kept waiting.
+    """
+
+    def __init__(self, folder: Path, listener: Path, seconds: float) -> None:
+        self._folder = folder
+        self._listener = listener
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._kept: Unsealed | None = None
+
+    def get(self) -> Unsealed | None:
+        """The live set; None if that is not encrypted. Blocks. Raises CannotUnseal."""
+        name = live(self._folder)
+        if name is None:
+            return None
+        with self._lock:
+            if self._kept is None or self._kept.name != name:
+                self._kept = None
+                self._kept = unseal(self._folder, self._listener, self._seconds)
+            return self._kept
 
 
 def live(folder: Path) -> str | None:

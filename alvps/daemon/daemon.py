@@ -12,6 +12,7 @@ from typing import Any
 from alvps.daemon import secrets
 from alvps.daemon.boot import boot_id
 from alvps.daemon.engine import Engine
+from alvps.daemon.gateway_secrets import GatewaySecrets
 from alvps.daemon.launcher import Launcher, LauncherGone, Refused
 from alvps.daemon.link import Link
 from alvps.daemon.operator import Operator
@@ -52,7 +53,7 @@ class Daemon:
         """
         started_ms = int(self._clock() * 1000)
         # The release first: without one there is nothing to do, and nothing should be made on the disk.
-        load = partial(load_current, self._options.root, self._options.credentials)
+        load = partial(load_current, self._options.root, GatewaySecrets(self._options.credentials).load)
         release = await asyncio.to_thread(load)
         store = await asyncio.to_thread(Store, self._options.database)
         async with AsyncExitStack() as at_the_end:  # what was begun last ends first

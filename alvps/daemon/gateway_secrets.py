@@ -41,34 +41,43 @@ class Secrets:
         )
 
 
-def load(folder: Path, project: Project, listener: Path = LISTENER) -> Secrets:
-    """The secrets of all sources of the project. Blocks; raises nothing."""
-    trouble = None
-    try:
-        read = _reader(folder, listener)
-    except sealed.CannotUnseal as error:
-        read, trouble = _nothing, error.message
-    values: dict[str, tuple[bytes, ...]] = {}
-    missing: dict[str, tuple[str, ...]] = {}
-    for source in project.webhooks:
-        found = {ref: read(ref) for ref in source.secrets}
-        values[source.name] = tuple(value for value in found.values() if value)
-        absent = tuple(str(ref) for ref, value in found.items() if not value)
-        if absent:
-            missing[source.name] = absent
-    return Secrets(values, missing, trouble if missing else None)
+class GatewaySecrets:
+    """Reads them for one daemon."""
 
+    def __init__(self, folder: Path | None = None, listener: Path = LISTENER) -> None:
+        self._folder = folder or FOLDER
+        self._encrypted = sealed.Kept(self._folder, listener, PATIENCE)
 
-def _reader(folder: Path, listener: Path) -> Callable[[CredentialRef], bytes | None]:
-    """What finds a secret, in one set, whatever a push does meanwhile. Raises CannotUnseal."""
-    if sealed.live(folder):
-        values = sealed.unseal(folder, listener, PATIENCE).values
-        return lambda ref: values.get(f"{ref.type}/{ref.instance}", {}).get(FIELD, "").encode()
-    try:
-        place = (folder / "current").resolve(strict=True)
-    except OSError:
-        return _nothing
-    return lambda ref: _read(place, ref)
+    def load(self, project: Project) -> Secrets:
+        """The secrets of all sources of the project. Blocks; raises nothing."""
+        if not project.webhooks:
+            return Secrets()  # and nobody waits for systemd
+        trouble = None
+        try:
+            read = self._reader()
+        except sealed.CannotUnseal as error:
+            read, trouble = _nothing, error.message
+        values: dict[str, tuple[bytes, ...]] = {}
+        missing: dict[str, tuple[str, ...]] = {}
+        for source in project.webhooks:
+            found = {ref: read(ref) for ref in source.secrets}
+            values[source.name] = tuple(value for value in found.values() if value)
+            absent = tuple(str(ref) for ref, value in found.items() if not value)
+            if absent:
+                missing[source.name] = absent
+        return Secrets(values, missing, trouble if missing else None)
+
+    def _reader(self) -> Callable[[CredentialRef], bytes | None]:
+        """What finds a secret, in one set, whatever a push does meanwhile. Raises CannotUnseal."""
+        encrypted = self._encrypted.get()
+        if encrypted is not None:
+            values = encrypted.values
+            return lambda ref: values.get(f"{ref.type}/{ref.instance}", {}).get(FIELD, "").encode()
+        try:
+            place = (self._folder / "current").resolve(strict=True)
+        except OSError:
+            return _nothing
+        return lambda ref: _read(place, ref)
 
 
 def _nothing(_: CredentialRef) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alvps import __version__
-from alvps.daemon import gateway_secrets
 from alvps.daemon.gateway_secrets import Secrets
 from alvps.errors import AlError
 from alvps.project import Agent, Project, load
@@ -29,10 +29,10 @@ class Release:
     secrets: Secrets = field(default_factory=Secrets)  # of its webhook sources
 
 
-def load_current(root: Path, credentials: Path | None = None) -> Release:
+def load_current(root: Path, secrets: Callable[[Project], Secrets]) -> Release:
     """Read the live release below `root` (/opt/action-llama). Blocks. Raises NoRelease, ProjectInvalid.
 
-    `credentials` is the folder with the secrets of webhook sources; by default that of an installed host.
+    `secrets` gives those of the project's webhook sources.
     """
     link = root / "current"
     try:
@@ -53,5 +53,5 @@ def load_current(root: Path, credentials: Path | None = None) -> Release:
         version=str(facts.get("version") or __version__),
         project=project,
         agents={agent.name: agent for agent in project.agents},
-        secrets=gateway_secrets.load(credentials or gateway_secrets.FOLDER, project),
+        secrets=secrets(project),
     )

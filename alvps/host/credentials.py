@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
-from alvps.host import credential_parts, fsio, sealing
-from alvps.host.credential_parts import FIELD, FILES, INSTANCE, SEALED, TYPE
+from alvps.host import background, credential_parts, fsio, sealing
+from alvps.host.credential_parts import FIELD, FILES, INSTANCE, SEALED, TYPE, Part
 from alvps.host.layout import Layout
 
 Values = credential_parts.Values
@@ -20,6 +21,14 @@ GATEWAY = credential_parts.GATEWAY
 
 _MAX_VALUE = 1 << 20
 _ENVELOPES = 256  # bytes around the values, at most
+
+
+class Live(NamedTuple):
+    """The set that is in use, as it was read: its folder, its credentials, and whether all of it could be read."""
+
+    folder: str | None
+    values: Values
+    whole: bool
 
 
 class BadCredential(ValueError):
@@ -96,14 +105,17 @@ def at_rest(layout: Layout) -> str | None:
     return "systemd-creds" if is_sealed(folder) else "files"
 
 
-def read(layout: Layout, folder: str | None) -> Values:
-    """The credentials of a set, none if it is not there. What cannot be decrypted counts as that, and is sent anew."""
+def live(layout: Layout) -> Live:
+    """Read the set that is in use. What cannot be decrypted is left out, so that a push sends it anew."""
+    folder = current(layout)
     values: Values = {}
-    if folder is not None:
-        for part in credential_parts.parts(layout):
-            found = credential_parts.read(layout, part, folder) or {}
-            values |= {f"{part.prefix}{name}": fields for name, fields in found.items()}
-    return values
+    if folder is None:
+        return Live(None, values, whole=True)
+    parts = credential_parts.parts(layout)
+    found = _read_parts(layout, parts, folder)
+    for part, mine in zip(parts, found, strict=True):
+        values |= {f"{part.prefix}{name}": fields for name, fields in (mine or {}).items()}
+    return Live(folder, values, whole=None not in found)
 
 
 def digests(values: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -119,14 +131,17 @@ def write(layout: Layout, values: Values) -> str:
     return name
 
 
-def seal(layout: Layout, values: Values) -> str:
+def seal(layout: Layout, values: Values, known: Live | None = None) -> str:
     """Write a set encrypted, unless it is there and can be decrypted, and return its folder's name.
 
-    It is not in use yet. Raises sealing.CannotSeal where the host cannot do this.
+    It is not in use yet. `known`: the set that is, if it was just read. Raises sealing.CannotSeal where the host cannot
+    do this.
     """
     name = SEALED + set_name(digests(values)).removeprefix(FILES)
+    if known is not None and known.whole and (known.folder, known.values) == (name, values):
+        return name
     parts = {part: part.of(values) for part in credential_parts.parts(layout)}
-    if all(credential_parts.read(layout, part, name) == mine for part, mine in parts.items()):
+    if _read_parts(layout, tuple(parts), name) == list(parts.values()):
         return name
     plain = {part: credential_parts.document(name, mine) for part, mine in parts.items()}
     sealed = {part: sealing.seal(layout, part.sealed_as, text) for part, text in plain.items()}
@@ -155,3 +170,17 @@ def prune(layout: Layout, keep: Iterable[str | None]) -> None:
         for name in fsio.names_in(part.root):
             if name.startswith((FILES, SEALED, ".partial-", ".new-")) and name not in kept:
                 fsio.wipe_tree(f"{part.root}/{name}")
+
+
+def _read_parts(layout: Layout, parts: Sequence[Part], folder: str) -> list[Values | None]:
+    """What a set has in each of the places, None where it cannot be read. At once: decrypting takes a program each."""
+    found: list[Values | None] = [None] * len(parts)
+
+    def read(index: int) -> None:
+        found[index] = credential_parts.read(layout, parts[index], folder)
+
+    others = [background.Task(partial(read, index), on_failure=lambda: None) for index in range(1, len(parts))]
+    read(0)
+    for other in others:
+        other.finish()
+    return found

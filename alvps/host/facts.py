@@ -44,7 +44,7 @@ def facts(layout: Layout, now: float, domain: str | None = None) -> dict[str, An
         "listeners": doors.listeners,
         "web": doors.web,
         "certificate": lambda: doors.certificate(domain) if domain else None,
-        "credentials": lambda: sorted(credentials.read(layout, credentials.current(layout))),
+        "credentials": lambda: sorted(credentials.live(layout).values),
         "credentials_at_rest": lambda: credentials.at_rest(layout),
     }
     return {
@@ -70,7 +70,7 @@ def state(layout: Layout, message: dict[str, Any]) -> tuple[dict[str, Any], byte
     `message` has "code" and "requirements": whether those are here is part of the answer.
     """
     live = releases.live(layout)
-    values = credentials.read(layout, credentials.current(layout))
+    values = credentials.live(layout).values
     label = f"label={images.LABEL}"
     listing = looking.output([layout.docker, "image", "ls", "--filter", label, "--format", "{{.Repository}}:{{.Tag}}"])
     answer = {

@@ -79,7 +79,7 @@ def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
         if known.get(hello.scope) != hello.agents[0]:
             return False
         entries = scoped_entries(live.manifest(), hello)
-        have = credentials.digests(credentials.read(layout, credentials.current(layout)))
+        have = credentials.digests(credentials.live(layout).values)
         same = all(have.get(name) == digest for name, digest in hello.credentials.items())
         return same and manifest.tree_digest(entries) == live.text("project_digest")
     return (
@@ -119,9 +119,9 @@ def merged_agents(live: Release, hello: Hello) -> list[dict[str, Any]]:
     return sorted([*others, *hello.agents], key=lambda agent: str(agent["name"]))
 
 
-def wanted_credentials(layout: Layout, hello: Hello) -> list[str]:
-    """The credentials whose values must travel."""
-    have = credentials.digests(credentials.read(layout, credentials.current(layout)))
+def wanted_credentials(hello: Hello, here: credentials.Values) -> list[str]:
+    """The credentials whose values must travel to a host that has these."""
+    have = credentials.digests(here)
     return sorted(name for name, digest in hello.credentials.items() if have.get(name) != digest)
 
 

@@ -55,6 +55,16 @@ class _Parts(NamedTuple):
         return sorted({*self.gateway, *(name for agent in self.agents for name in agent["credentials"])})
 
 
+class _Received(NamedTuple):
+    """What came, and what was here."""
+
+    parts: _Parts
+    sources: trees.Sources
+    missing: list[Entry]
+    values: credentials.Values  # all that the new release needs
+    here: credentials.Live
+
+
 def push(work: Work, hello: Hello) -> dict[str, Any]:
     """Run a push to its end and return the last message for the laptop. What is live already was answered before.
 
@@ -89,7 +99,7 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
         installing.wait()
         raise
     work.step("credentials")
-    new_set = _store(work, received.values, parts.code)
+    new_set = _store(work, received, parts.code)
     if hello.scope is None and not credentials.is_set(new_set, hello.credential_set):
         raise Refused("protocol", "the credentials do not make the announced set")
     verdict = activate.activate(work, release, new_set)
@@ -110,22 +120,15 @@ def push(work: Work, hello: Hello) -> dict[str, Any]:
     }
 
 
-def _store(work: Work, values: credentials.Values, code: str) -> str:
+def _store(work: Work, received: _Received, code: str) -> str:
     """The set of credentials on the disk, encrypted if this host can and that code can read it. Returns its folder."""
     if units.unseal(work.layout, code):
         try:
-            return credentials.seal(work.layout, values)
+            return credentials.seal(work.layout, received.values, received.here)
         except sealing.CannotSeal as error:
-            if credentials.is_sealed(credentials.current(work.layout)):
+            if credentials.is_sealed(received.here.folder):
                 work.say(f"this host cannot encrypt its credentials any more, they lie there as files: {error}")
-    return credentials.write(work.layout, values)
-
-
-class _Received(NamedTuple):
-    parts: _Parts
-    sources: trees.Sources
-    missing: list[Entry]
-    values: credentials.Values
+    return credentials.write(work.layout, received.values)
 
 
 def _clear(work: Work) -> None:
@@ -153,7 +156,8 @@ def _compare(work: Work, hello: Hello, live: Release | None) -> _Received:
     have = live.manifest() if live is not None else ()
     code_digest = hello.code if hello.scope is None or live is None else live.text("code_digest")
     want_code = not codebase.exists(layout, code_digest)
-    want_credentials = hello_.wanted_credentials(layout, hello)
+    here = credentials.live(layout)
+    want_credentials = hello_.wanted_credentials(hello, here.values)
     want_bootstrap = hello_.bootstrap_differs(layout, hello)
     buckets = manifest.differing(hello.buckets, manifest.bucket_digests(have)) if hello.scope is None else []
     work.step("compare")
@@ -179,12 +183,12 @@ def _compare(work: Work, hello: Hello, live: Release | None) -> _Received:
         agents, gateway = hello_.merged_agents(live, hello), live.texts("gateway")
         venv_name = live.text("venv_digest")
     parts = _Parts(entries, manifest.tree_digest(entries), code_digest, code_entries, venv_name, agents, gateway)
-    values = _values(work, hello, parts.credentials, sent)
+    values = _values(hello, parts.credentials, sent, here.values)
     sources, missing = _sources(work, parts, live, have)
     work.step("transfer", files=len(missing), bytes=sum(entry.size for entry in missing))
     space.check(work.layout, missing, parts_count=len(entries), venv_missing=not dependencies.exists(layout, venv_name))
     work.peer.send({"t": "need", "count": len(missing)}, b"".join(bytes.fromhex(entry.sha256) for entry in missing))
-    return _Received(parts, sources, missing, values)
+    return _Received(parts, sources, missing, values, here)
 
 
 def _entries(work: Work, hello: Hello, have: tuple[Entry, ...], buckets: Sequence[int]) -> tuple[Entry, ...]:
@@ -211,9 +215,10 @@ def _code_entries(work: Work, digest: str) -> tuple[Entry, ...]:
     return releases.read_manifest(work.layout.at("code", digest))
 
 
-def _values(work: Work, hello: Hello, needed: Sequence[str], sent: credentials.Values) -> credentials.Values:
+def _values(
+    hello: Hello, needed: Sequence[str], sent: credentials.Values, here: credentials.Values
+) -> credentials.Values:
     """All credentials that the new release needs: sent ones, and those that are here unchanged."""
-    here = credentials.read(work.layout, credentials.current(work.layout))
     values: credentials.Values = {}
     for name in needed:
         fields = sent.get(name, here.get(name))

@@ -31,8 +31,7 @@ def rollback(work: Work, wanted: str | None) -> dict[str, Any]:
             if not dependencies.exists(work.layout, target.text("venv_digest"))
         ),
     ]
-    used = credentials.current(work.layout)
-    here = credentials.read(work.layout, used)
+    used, here, _ = credentials.live(work.layout)
     missing += [f"credential {name}" for name in target.texts("credentials") if name not in here]
     tags = [str(facts.get("tag")) for facts in target.images().values()]
     found = images.present(work.layout, tags, work.life)

@@ -140,6 +140,18 @@ def test_laptops_paths_import_lazily(argv: list[str], forbidden: set[str]) -> No
     assert not loaded & forbidden
 
 
+def test_a_push_loads_nothing_of_how_machines_are_made() -> None:
+    program = (
+        "import sys; import alvps.push.push, alvps.push.wanted\n"
+        "from alvps.provision import bootstrap; bootstrap.digest()\n"
+        "print(*(name for name in sys.modules if name.startswith('alvps.provision')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PACKAGE.parent, timeout=60
+    )
+    assert set(done.stdout.split()) == {f"alvps.provision{name}" for name in ("", ".bootstrap", ".resources")}
+
+
 def test_what_travels_to_a_host_is_enough_there(tmp_path: Path) -> None:
     for name, path in code_tree().files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from alvps.project.environment import Environment
-from alvps.provision import Event, bootstrap, open_provider, teardown
+from alvps.provision import bootstrap
+from alvps.provision.provider import Event
+from alvps.provision.registry import open_provider
+from alvps.provision.teardown import teardown
 
 
 @dataclass

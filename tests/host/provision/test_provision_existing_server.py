@@ -13,7 +13,7 @@ import pytest
 from alvps.errors import HostKeyRefused, HostUnreachable, UsageError
 from alvps.project.environment import Environment
 from alvps.project.environments import companion_folder, list_environments, load_environment
-from alvps.provision import Event, ProvisionFailed, bootstrap, silent, teardown
+from alvps.provision import bootstrap
 from alvps.provision.existing import Existing
 from alvps.provision.local import vps
 from alvps.provision.local.engine import docker
@@ -21,6 +21,8 @@ from alvps.provision.local.image import BASE, ensure_image, image_id
 from alvps.provision.local.provider import free_port
 from alvps.provision.local.seed import Seed, fill_volume
 from alvps.provision.local.vps_argv import Vps
+from alvps.provision.provider import Event, ProvisionFailed, silent
+from alvps.provision.teardown import teardown
 from alvps.ssh.hostkeys import generate
 from tests.host.provision.conftest import Machine
 

@@ -12,15 +12,17 @@ import pytest
 
 from alvps.errors import UsageError
 from alvps.project.environments import companion_folder, list_environments
-from alvps.provision import open_provider, silent, teardown
+from alvps.provision.provider import silent
 from alvps.provision.record import Record, save
+from alvps.provision.registry import open_provider
+from alvps.provision.teardown import teardown
 
 pytestmark = pytest.mark.host
 
 NAME = f"test-provision-cut-{os.getpid()}"
 CREATE = """
 import sys
-from alvps.provision import open_provider
+from alvps.provision.registry import open_provider
 open_provider("local", name=sys.argv[1]).create(lambda event: print(event.step, event.text, flush=True))
 """
 

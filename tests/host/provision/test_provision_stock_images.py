@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from alvps.project.environments import load_environment
-from alvps.provision import Event, bootstrap, open_provider, silent, teardown
+from alvps.provision import bootstrap
 from alvps.provision.authorities import company_authorities
 from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
 from alvps.provision.local import boot, vps_argv
+from alvps.provision.provider import Event, silent
+from alvps.provision.registry import open_provider
 from alvps.provision.resources import resource
+from alvps.provision.teardown import teardown
 from alvps.ssh.hostkeys import generate
 from tests.host.provision.conftest import Machine
 from tests.host.provision.stock import stock_machine

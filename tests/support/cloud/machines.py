@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from alvps.provision import silent
 from alvps.provision.authorities import company_authorities
 from alvps.provision.local import vps, vps_argv
 from alvps.provision.local.engine import docker, docker_says
@@ -17,6 +16,7 @@ from alvps.provision.local.image import BASE, ensure_image, image_id
 from alvps.provision.local.provider import free_port
 from alvps.provision.local.seed import Seed, fill_volume
 from alvps.provision.lock import caches_locked
+from alvps.provision.provider import silent
 
 
 class Machines(Protocol):

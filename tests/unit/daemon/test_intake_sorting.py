@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alvps.credentials import CredentialRef
-from alvps.daemon import gateway_secrets
-from alvps.daemon.gateway_secrets import Secrets
+from alvps.daemon.gateway_secrets import GatewaySecrets, Secrets
 from alvps.daemon.release import Release
 from alvps.daemon.sorting import MAX_TEXT, Board, Rejected, digest, identify, may_enter, read, storable
 from alvps.project import Agent, Project
@@ -227,7 +226,7 @@ def test_secrets_are_read_as_a_push_leaves_them(tmp_path: Path) -> None:
     store_secret(tmp_path, "github", "first")
     store_secret(tmp_path, "github", " second\n", "other")
     refs = (CredentialRef("github_webhook_secret"), CredentialRef("github_webhook_secret", "other"))
-    found = gateway_secrets.load(tmp_path / "credentials", project(source("a", secrets=refs), source("b")))
+    found = GatewaySecrets(tmp_path / "credentials").load(project(source("a", secrets=refs), source("b")))
     # One newline is the file's; everything else is the secret.
     assert found == Secrets({"a": (b"first", b" second\n"), "b": ()}, {})
     assert found.warnings() == []
@@ -245,7 +244,7 @@ def test_a_missing_secret_is_named_and_keeps_nothing_from_working(tmp_path: Path
     elif state == "folder":
         (place / "secret").mkdir()
     refs = (CredentialRef("github_webhook_secret"), CredentialRef("github_webhook_secret", "x"))
-    found = gateway_secrets.load(tmp_path / "credentials", project(source("a", secrets=refs)))
+    found = GatewaySecrets(tmp_path / "credentials").load(project(source("a", secrets=refs)))
     assert found.values["a"] == ((b"good",) if state != "no store" else ())
     assert "github_webhook_secret:x" in found.missing["a"]
     assert any("'a'" in line and "github_webhook_secret:x" in line for line in found.warnings())
@@ -257,17 +256,29 @@ def test_secrets_that_systemd_decrypts(tmp_path: Path) -> None:
     point(tmp_path, "sealed-1")
     with unsealer() as systemd:
         systemd.gives("sealed-1", {f"github_webhook_secret/{name}": {"secret": name} for name in ("default", "other")})
-        found = gateway_secrets.load(tmp_path, made, systemd.listener)
-        assert found == Secrets({"a": (b"default", b"other"), "b": ()}, {})
-        systemd.gives("sealed-1", {"github_webhook_secret/default": {"secret": "x"}})
-        found = gateway_secrets.load(tmp_path, made, systemd.listener)
+        secrets = GatewaySecrets(tmp_path, systemd.listener)
+        for _ in range(2):
+            assert secrets.load(made) == Secrets({"a": (b"default", b"other"), "b": ()}, {})
+        assert systemd.asked == 1
+        point(tmp_path, "sealed-2")
+        systemd.gives("sealed-2", {"github_webhook_secret/default": {"secret": "x"}})
+        found = secrets.load(made)
         assert (found.values["a"], found.missing) == ((b"x",), {"a": ("github_webhook_secret:other",)})
+        point(tmp_path, "sealed-3")
         systemd.fails()
-        found = gateway_secrets.load(tmp_path, made, systemd.listener)
+        found = secrets.load(made)
     assert found.values == {"a": (), "b": ()}
     assert len(found.warnings()) == 1
     assert "cannot be decrypted" in found.warnings()[0]
-    assert gateway_secrets.load(tmp_path, project(source("b")), systemd.listener).warnings() == []
+    assert secrets.load(project(source("b"))).warnings() == []
+
+
+def test_a_project_without_webhooks_waits_for_nobody(tmp_path: Path) -> None:
+    point(tmp_path, "sealed-1")
+    with unsealer() as systemd:
+        systemd.fails()
+        assert GatewaySecrets(tmp_path, systemd.listener).load(project()) == Secrets()
+    assert systemd.asked == 0
 
 
 def test_two_sets_are_never_mixed(tmp_path: Path) -> None:
@@ -281,4 +292,4 @@ def test_two_sets_are_never_mixed(tmp_path: Path) -> None:
     for name in ("set-1", "set-2"):
         (root / "new").symlink_to(name)
         (root / "new").replace(root / "current")
-        assert gateway_secrets.load(root, project(source("a", secrets=refs))).values["a"] == (name.encode(),)
+        assert GatewaySecrets(root).load(project(source("a", secrets=refs))).values["a"] == (name.encode(),)

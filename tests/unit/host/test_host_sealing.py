@@ -36,7 +36,7 @@ def test_what_is_encrypted_is_read_again_and_stands_nowhere_in_plain(host: FakeH
     name = credentials.seal(layout, VALUES)
     assert credentials.at_rest(layout) is None  # it is not in use yet
     credentials.use(layout, name)
-    assert credentials.read(layout, credentials.current(layout)) == VALUES
+    assert credentials.live(layout).values == VALUES
     assert credentials.at_rest(layout) == "systemd-creds"
     assert host.on_disk("canary") == []
     assert live(layout).stat().st_mode & 0o777 == 0o600
@@ -49,7 +49,8 @@ def test_one_name_for_each_place_so_that_neither_counts_in_the_others(host: Fake
     assert [call[1] for call in called] == ["--name=action-llama-credentials", "--name=action-llama-webhook-secrets"]
     launchers, daemons = (Path(part.root) / name / "set.cred" for part in credential_parts.parts(layout))
     launchers.write_bytes(daemons.read_bytes())
-    assert "github_token/default" not in credentials.read(layout, name)
+    credentials.use(layout, name)
+    assert "github_token/default" not in credentials.live(layout).values
 
 
 def test_a_set_that_is_there_is_left_as_it_is(layout: Layout) -> None:
@@ -57,6 +58,15 @@ def test_a_set_that_is_there_is_left_as_it_is(layout: Layout) -> None:
     before = (live(layout).stat().st_ino, live(layout).read_bytes())
     credentials.seal(layout, VALUES)
     assert (live(layout).stat().st_ino, live(layout).read_bytes()) == before
+
+
+def test_what_was_just_read_is_not_read_again(host: FakeHost, layout: Layout) -> None:
+    credentials.use(layout, credentials.seal(layout, VALUES))
+    known = credentials.live(layout)
+    host.flag("creds-broken")  # nothing can be decrypted or encrypted now
+    assert credentials.seal(layout, VALUES, known) == known.folder
+    with pytest.raises(sealing.CannotSeal):
+        credentials.seal(layout, {**VALUES, "github_token/default": {"token": "another"}}, known)
 
 
 @pytest.mark.parametrize("broken", ["key", "bytes", "file"])
@@ -71,9 +81,11 @@ def test_a_set_that_cannot_be_read_is_not_there_and_is_written_anew(
         live(layout).write_bytes(b"!")
     else:
         live(layout).unlink()
-    assert "github_token/default" not in credentials.read(layout, name)
-    assert credentials.seal(layout, VALUES) == name
-    assert credentials.read(layout, name) == VALUES
+    known = credentials.live(layout)
+    assert not known.whole
+    assert "github_token/default" not in known.values
+    assert credentials.seal(layout, VALUES, known) == name
+    assert credentials.live(layout).values == VALUES
 
 
 def test_a_set_of_nothing_that_cannot_be_read_is_written_anew_too(host: FakeHost, layout: Layout) -> None:
@@ -81,7 +93,7 @@ def test_a_set_of_nothing_that_cannot_be_read_is_written_anew_too(host: FakeHost
     credentials.use(layout, credentials.seal(layout, {}))
     before = live(layout).read_bytes()
     host.unflag("host-key")
-    credentials.seal(layout, {})
+    credentials.seal(layout, {}, credentials.live(layout))
     assert live(layout).read_bytes() != before
 
 
@@ -117,7 +129,7 @@ def test_a_program_that_fails_after_it_printed_gives_no_secret_away(host: FakeHo
 
 def test_files_are_the_same_to_whoever_reads_and_are_overwritten_when_they_go(host: FakeHost, layout: Layout) -> None:
     credentials.use(layout, credentials.write(layout, VALUES))
-    assert credentials.read(layout, credentials.current(layout)) == VALUES
+    assert credentials.live(layout).values == VALUES
     assert credentials.at_rest(layout) == "files"
     value = Path(layout.credentials) / "current" / "github_token" / "default" / "token"
     with value.open("rb") as held:

@@ -12,8 +12,10 @@ import pytest
 from alvps.errors import CredentialsMissing, UsageError
 from alvps.project.environment import Environment, Rented, Web
 from alvps.project.environments import list_environments, save_environment
-from alvps.provision import open_provider, record, silent
+from alvps.provision import record
+from alvps.provision.provider import silent
 from alvps.provision.record import Record
+from alvps.provision.registry import open_provider
 from alvps.provision.rented.begun import Begun, Wanted
 from alvps.provision.teardown import find, teardown
 from tests.unit.provision.rented.memory_cloud import MemoryCloud

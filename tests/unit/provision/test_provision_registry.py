@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from alvps.errors import UsageError
-from alvps.provision import names, open_provider
 from alvps.provision.existing import Existing
 from alvps.provision.local.provider import Local
+from alvps.provision.registry import names, open_provider
 
 
 def test_each_name_opens_its_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,16 @@ def test_a_changed_credential_restarts_nothing_and_the_former_one_is_gone(
     assert host.leftovers() == []
 
 
+def test_a_changed_prompt_decrypts_each_place_once_and_encrypts_nothing(
+    host: FakeHost, folder: Path, sealing: CodeTree
+) -> None:
+    push(host, folder, sealing, "canary-one")
+    before = len(host.calls("systemd-creds"))
+    change(folder)
+    assert push(host, folder, sealing, "canary-one").result == "live"
+    assert [call[0] for call in host.calls("systemd-creds")[before:]] == ["decrypt", "decrypt"]
+
+
 def test_one_agent_alone_keeps_the_others_credentials(host: FakeHost, folder: Path, sealing: CodeTree) -> None:
     push(host, folder, sealing, "canary-one")
     change(folder)
