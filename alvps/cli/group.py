@@ -10,7 +10,7 @@ from alvps import __version__
 from alvps.cli.asking import read_line
 from alvps.cli.commands import COMMANDS, root_help
 
-click.termui.visible_prompt_func = read_line  # of every question that click asks
+click.termui.visible_prompt_func = read_line  # of every question whose answer is shown
 
 
 class LazyGroup(click.Group):

@@ -42,7 +42,7 @@ class Secrets:
 
 
 class GatewaySecrets:
-    """Reads them for one daemon."""
+    """Reads them for one daemon. `folder`: where a push leaves them, by default that of an installed host."""
 
     def __init__(self, folder: Path | None = None, listener: Path = LISTENER) -> None:
         self._folder = folder or FOLDER

@@ -78,10 +78,10 @@ def is_live(layout: Layout, hello: Hello, live: Release | None) -> bool:
         known = {agent.get("name"): agent for agent in live.agents}
         if known.get(hello.scope) != hello.agents[0]:
             return False
-        entries = scoped_entries(live.manifest(), hello)
-        have = credentials.digests(credentials.live(layout).values)
-        same = all(have.get(name) == digest for name, digest in hello.credentials.items())
-        return same and manifest.tree_digest(entries) == live.text("project_digest")
+        if manifest.tree_digest(scoped_entries(live.manifest(), hello)) != live.text("project_digest"):
+            return False
+        here = credentials.live(layout).values  # last: it may have to be decrypted
+        return not wanted_credentials(hello, here)
     return (
         live.text("project_digest") == hello.digest
         and live.text("code_digest") == hello.code

@@ -13,7 +13,7 @@ LISTENER = Path("/run/action-llama-credentials.sock")  # of systemd/action-llama
 
 
 class LiveCredentials:
-    """Used in the pool's threads."""
+    """What runs are given, out of one set whatever a push does meanwhile. For the pool's threads."""
 
     def __init__(self, folder: Path, listener: Path) -> None:
         self._folder = folder

@@ -51,7 +51,7 @@ END
     # shellcheck disable=SC2086 # a list of units
     systemctl stop $sockets
     systemctl stop action-llama.service
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2086 # as above
     systemctl start $sockets
     systemctl start action-llama.service
     [ "$(exposed)" = "${expose:-no}" ] || fail "web: the public listener is not where it should be (systemctl status action-llama.socket)"

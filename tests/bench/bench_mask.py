@@ -20,7 +20,7 @@ from alvps.agent.needles import forms
 from tests.bench.measure import machine
 
 SIZE = 4 << 20  # bytes
-LINE = b"2026-11-23T10:00:00Z info: cloned the repository into /tmp/work and checked out the branch main\n"
+LINE = b"2026-11-23T10:00:00Z info: cloned the repository into /tmp/checkout and checked out the branch main\n"
 RECORD = (
     json.dumps({"_log": True, "level": "info", "msg": "bash", "cmd": 'echo "a\tb" | grep -c "%d"\n'}).encode() + b"\n"
 )

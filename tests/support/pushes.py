@@ -14,7 +14,8 @@ from alvps.push.events import Event
 from alvps.push.push import PushResult, _push
 from alvps.push.session import HostSession
 from alvps.push.wanted import Wanted
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.local_connection import LocalConnection
+from tests.support.receiver import FakeHost
 
 BOOTSTRAP = b"echo bootstrapped\n"
 

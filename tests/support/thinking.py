@@ -91,11 +91,11 @@ class Thinking:
     def work(self, what: str) -> tuple[Say, ...]:
         """Clone, edit, commit, push, return the commit's id; `what` becomes the text, and the commit's subject."""
         return (
-            Say("I get the repository.", calls=bash(f"git clone --quiet {self.git.url} /tmp/work").calls),
-            Say(calls=(Call("read_file", {"path": "/tmp/work/README.md"}),)),
-            Say(calls=(Call("write_file", {"path": f"/tmp/work/done/{what}", "content": f"{what}\n"}),)),
+            Say("I get the repository.", calls=bash(f"git clone --quiet {self.git.url} /tmp/checkout").calls),
+            Say(calls=(Call("read_file", {"path": "/tmp/checkout/README.md"}),)),
+            Say(calls=(Call("write_file", {"path": f"/tmp/checkout/done/{what}", "content": f"{what}\n"}),)),
             bash(
-                "cd /tmp/work && git add . && git commit --quiet -m "
+                "cd /tmp/checkout && git add . && git commit --quiet -m "
                 f"{what} && git pull --quiet --rebase && git push --quiet && al-return $(git rev-parse HEAD)"
             ),
             Say(f"{what} is done."),

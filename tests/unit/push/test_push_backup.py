@@ -15,8 +15,9 @@ from alvps.errors import AlError, UsageError
 from alvps.push.backup import fetch
 from alvps.push.code_tree import CodeTree
 from alvps.push.session import HostSession
+from tests.support.local_connection import LocalConnection
 from tests.support.pushes import do_push, wanted
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.receiver import FakeHost
 
 NAME = "20261123T120000.000001Z.db"
 DATA = b"SQLite format 3\0" + os.urandom(3 << 20)

@@ -14,8 +14,9 @@ from alvps.errors import AlError, CredentialsMissing, PushFailed, UsageError
 from alvps.host import imageplan
 from alvps.push.code_tree import CodeTree, code_tree
 from alvps.push.events import Event, Note, Step
+from tests.support.local_connection import LocalConnection
 from tests.support.pushes import BOOTSTRAP, PROJECT, do_push, small_code, wanted, write
-from tests.support.receiver import FakeHost, LocalConnection, fake_host
+from tests.support.receiver import FakeHost, fake_host
 
 
 def steps(events: list[Event]) -> list[str]:

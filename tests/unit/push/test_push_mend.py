@@ -15,8 +15,9 @@ from alvps.provision import bootstrap
 from alvps.push.code_tree import CodeTree
 from alvps.push.mending import Mended, mend
 from alvps.push.session import HostSession
+from tests.support.local_connection import LocalConnection
 from tests.support.pushes import PROJECT, do_push, wanted, write
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.receiver import FakeHost
 
 SOCKETS = ["action-llama.socket", "action-llama-runs.socket", "action-llama-dashboard.socket"]
 SERVICES = ["action-llama-launcher.service", "action-llama.service"]

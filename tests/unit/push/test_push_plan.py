@@ -18,9 +18,10 @@ from alvps.push.events import Event, Warned
 from alvps.push.plan import Plan, make
 from alvps.push.push import push
 from alvps.push.session import HostSession
+from tests.support.local_connection import LocalConnection
 from tests.support.projects import write_agent, write_project
 from tests.support.pushes import do_push, small_code, wanted, write
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.receiver import FakeHost
 
 
 def plan(host: FakeHost, want: wanting.Wanted) -> Plan:

@@ -15,8 +15,9 @@ from alvps.push import power
 from alvps.push.code_tree import CodeTree
 from alvps.push.power import Started, Stopped
 from alvps.push.session import HostSession
+from tests.support.local_connection import LocalConnection
 from tests.support.pushes import PROJECT, do_push, wanted, write
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.receiver import FakeHost
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ from alvps.errors import AlError, HostUnreachable
 from alvps.push.code_tree import CodeTree
 from alvps.push.receiver import STUB, bundle, command
 from alvps.push.session import HostSession
-from tests.support.receiver import FakeHost, LocalConnection, LocalPipe
+from tests.support.local_connection import LocalConnection, LocalPipe
+from tests.support.receiver import FakeHost
 
 
 def _works(python: str) -> bool:

@@ -13,8 +13,9 @@ from alvps.push.events import Event, Note
 from alvps.push.push import PushResult
 from alvps.push.releases import rollback
 from alvps.push.session import HostSession
+from tests.support.local_connection import LocalConnection
 from tests.support.pushes import do_push, small_code, wanted, write
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.receiver import FakeHost
 
 SECRET = {"gateway:github_webhook_secret/default": {"secret": "canary-hook"}}
 AGENTS = {"dev": ["github_token/default"], "ops": []}
@@ -74,7 +75,9 @@ def test_one_agent_alone_keeps_the_others_credentials(host: FakeHost, folder: Pa
     push(host, folder, sealing, "canary-one")
     change(folder)
     one = wanted(folder, sealing, credentials={"github_token/default": {}}, agents=AGENTS, scope="ops")
+    before = len(host.calls("systemd-creds"))
     assert do_push(host, one).result == "live"
+    assert [call[0] for call in host.calls("systemd-creds")[before:]] == ["decrypt", "decrypt"]
     assert tokens(host) == ["canary-one", "canary-hook"]
     assert do_push(host, one).result == "unchanged"
 

@@ -13,8 +13,9 @@ from alvps.push.code_tree import CodeTree
 from alvps.push.events import Event, Note, Step
 from alvps.push.releases import releases, rollback
 from alvps.push.session import HostSession
+from tests.support.local_connection import LocalConnection
 from tests.support.pushes import do_push, small_code, wanted, write
-from tests.support.receiver import FakeHost, LocalConnection
+from tests.support.receiver import FakeHost
 
 
 def session(host: FakeHost, code: CodeTree) -> tuple[LocalConnection, HostSession]:
