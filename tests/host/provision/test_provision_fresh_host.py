@@ -219,7 +219,3 @@ def test_a_run_cannot_ask_the_clouds_metadata_service(machine: Machine) -> None:
         assert machine.run("sh", "-c", ask).returncode == 0, "without the rule it would have been reached"
     finally:
         machine.sh("systemctl stop probe-metadata; ip netns del cloud; systemctl reload action-llama-firewall")
-
-
-def test_there_is_no_swap_in_a_container(machine: Machine) -> None:
-    assert machine.sh("test -e /swapfile && echo there || true") == ""
