@@ -206,6 +206,8 @@ class Drive:
         run = self._run
         if run.state != "starting":
             return
+        if run.timeout is not None:  # now, for the clock may be set while the store writes
+            self._deadline = (run.attempt, self._ends_at(since_ms, run.timeout))
         if await self._desk.commit(runs.started, run.run, run.attempt, since_ms, release):
             self._backoff.reset()
             self._desk.changed(run.run, state="running", started=since_ms, release=release, reason=None)
@@ -236,10 +238,13 @@ class Drive:
         if run.started is None or run.timeout is None:
             return None
         if self._deadline is None or self._deadline[0] != run.attempt:
-            # Asked of the wall clock once, then of the monotonic one: setting the clock must not end runs.
-            left = run.started / 1000 + run.timeout + BACKSTOP - self._desk.now_ms() / 1000
-            self._deadline = (run.attempt, time.monotonic() + min(left, run.timeout + BACKSTOP))
+            self._deadline = (run.attempt, self._ends_at(run.started, run.timeout))
         return self._deadline[1] - time.monotonic()
+
+    def _ends_at(self, since_ms: int, timeout: int) -> float:
+        # Asked of the wall clock once, then of the monotonic one: setting the clock must not end runs.
+        most = timeout + BACKSTOP
+        return time.monotonic() + min(since_ms / 1000 + most - self._desk.now_ms() / 1000, most)
 
     async def _stop(self, run: Run) -> None:
         """Ask until the container has ended or there is none."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
 
+from alvps.store import runs
 from alvps.store.store import Store
 from tests.support.daemon_rig import Running, ask, behave, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher
+from tests.unit.daemon.test_daemon_ticks import NOON, Clock
 
 AGENTS = {"dev": "manual = true", "ops": "manual = true\nscale = 2", "off": "manual = true\nscale = 0"}
 
@@ -247,6 +250,28 @@ def test_a_run_that_outlives_its_own_timer_is_stopped(tmp_path: Path, monkeypatc
             end = await daemon.end_of(await daemon.start("dev"))
             assert (end["state"], end["exit_code"]) == ("timed-out", 143)
             assert end["reason"] == "not done within 1 s; it had to be stopped"
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_set_forward_while_a_run_begins_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a boot, when the time comes from the network a moment after the first ticks."""
+    release(tmp_path, 1, {"dev": "manual = true"})
+    behave(tmp_path, dev={"seconds": 0.5})
+    clock = Clock(NOON)
+    stored = runs.started
+
+    def started(connection: sqlite3.Connection, run: str, attempt: int, now_ms: int, live: str | None) -> bool:
+        clock.set(NOON + 11 * 3600)  # in the writer's thread: the daemon is waiting for this
+        return stored(connection, run, attempt, now_ms, live)
+
+    monkeypatch.setattr(runs, "started", started)
+
+    async def scenario() -> None:
+        async with FakeLauncher(tmp_path), running(tmp_path, clock) as daemon:
+            assert (await daemon.end_of(await daemon.start("dev")))["state"] == "completed"
 
     asyncio.run(scenario())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from alvps.daemon import engine
 from alvps.daemon.spending import Spending
 from alvps.project.model import Agent, DayBudget
 from alvps.store.usage import Spent
-from tests.support.daemon_rig import Running, behave, guest, ledger, release, rows, running, until
+from tests.support.daemon_rig import PATIENCE, Running, behave, guest, ledger, release, rows, running, until
 from tests.support.fake_launcher import FakeLauncher
 from tests.unit.daemon.test_daemon_ticks import NOON, Clock
 
@@ -70,8 +71,9 @@ def test_a_number_of_runs(tmp_path: Path) -> None:
             async def known() -> bool:
                 return bool((await daemon.ask("GET", "/status"))["agents"][0]["today"]["runs"] == 2)
 
+            end = time.monotonic() + PATIENCE
             while not await known():
-                pass
+                assert time.monotonic() < end
 
     asyncio.run(scenario())
 
