@@ -115,7 +115,8 @@ def _watch(child: int, started: float, deadline: float) -> Ended:
             _send(child, signal.SIGTERM)
         wake = min(at for at in (kill_at, None if timed_out else deadline, now + 3600.0) if at is not None)
         info = signal.sigtimedwait(WATCHED, max(0.0, wake - now))
-        if info is None:
+        # Stopped and continued over its end (a frozen container), Python's wait returns memory instead of None.
+        if info is None or info.si_signo not in WATCHED:
             continue
         if info.si_signo == signal.SIGCHLD:
             status = _reap(child)

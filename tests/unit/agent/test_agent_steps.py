@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from alvps.agent import steps
 from alvps.agent.inbox import Step
 from alvps.agent.places import Places
+from tests.support.processes import ends
 from tests.unit.agent.agent_run import Box, frame, others, own, said, step
 
 PLACES = Places()
@@ -265,19 +266,7 @@ def test_a_service_that_a_step_starts_serves_the_work_and_the_steps_after_it(box
     done = box.run(alive, before=[step("shell", command=service)], after=[step("shell", command=alive)])
     assert others(done.stdout) == b"alive\nalive\n"
     pid = int((box.home / "pid").read_text())
-    _until_gone(pid)
-
-
-def _until_gone(pid: int) -> None:
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-                return
-        except OSError:
-            return
-        time.sleep(0.01)
-    raise AssertionError("it still runs")
+    assert ends(pid)
 
 
 def test_variables_that_are_not_set_are_said_by_name_and_without_values(box: Box) -> None:

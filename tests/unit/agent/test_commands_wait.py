@@ -99,11 +99,10 @@ def test_when_the_time_is_over_it_prints_what_is_known(tmp_path: Path) -> None:
 
 def test_a_timeout_of_0_asks_once(tmp_path: Path) -> None:
     with FakeGateway(Calls(b={"status": "completed"}), folder=tmp_path) as gateway:
-        done, took = timed(lambda: installed().run("al-wait", "a", "b", "--timeout", "0", env=gateway.env))
+        done = installed().run("al-wait", "a", "b", "--timeout", "0", env=gateway.env)
     assert done.code == 8
     assert done.json == {"a": RUNNING, "b": {"status": "completed"}}
     assert [seconds(request) for request in gateway.requests] == [0, 0]
-    assert took < 1
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "refusing", "broken", "cutting"])

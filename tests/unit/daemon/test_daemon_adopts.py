@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from alvps.daemon.backoff import Backoff
 from alvps.store import runs
 from alvps.store.runs import Run
 from alvps.store.store import Store
@@ -102,7 +103,7 @@ def test_each_case_is_decided_at_once(host: Path) -> None:
             begin = time.monotonic()
             async with running(host) as daemon:
                 await until(lambda: states(host)[VANISHED] == "lost" and states(host)[ENDED] == "failed")
-                assert time.monotonic() - begin < 2
+                assert time.monotonic() - begin < 5  # a third question would come after 6 s
                 found = await daemon.ask("GET", f"/runs/{ENDED}")
                 assert (found["exit_code"], found["finished"]) == (7, "2026-11-23T10:00:00Z")
                 found = await daemon.ask("GET", f"/runs/{VANISHED}")
@@ -238,7 +239,8 @@ def test_docker_is_away_when_the_daemon_starts(host: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_killed_while_docker_is_away(host: Path) -> None:
+def test_killed_while_docker_is_away(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backoff, "next", lambda _: 3600.0)  # told of Docker's return, not waiting for its next try
     behave(host, dev={"seconds": 3600})
 
     async def scenario() -> None:
@@ -249,9 +251,7 @@ def test_killed_while_docker_is_away(host: Path) -> None:
             assert (await daemon.ask("POST", f"/runs/{run}/kill"))["state"] == "stopping"
             await until(lambda: "cannot be stopped" in str(rows(host, "SELECT reason FROM runs")))
             assert (await daemon.ask("GET", f"/runs/{run}"))["state"] == "running"
-            begin = time.monotonic()
             launcher.docker_is(True)
             assert (await daemon.end_of(run))["state"] == "killed"
-            assert time.monotonic() - begin < 1  # told of Docker's return, not waiting for its next try
 
     asyncio.run(scenario())

@@ -19,6 +19,7 @@ import alvps
 from alvps.daemon.options import parse
 from tests.support.daemon_rig import Process, ask, behave, ledger, release, rows, until
 from tests.support.fake_launcher import FakeLauncher
+from tests.support.processes import state_of
 
 MANUAL = {"dev": "manual = true"}
 
@@ -123,14 +124,14 @@ def test_watchdog_and_end(tmp_path: Path) -> None:
             assert (await ask(tmp_path, "POST", "/runs", {"agent": "dev"}))[0] == 202
             await until(lambda: heard("STATUS=release 20261123T000001Z-abcdef · 1 agent · 1 running, 0 queued"))
             told.clear()
-            await asyncio.sleep(1.0)
-            heard("")
-            assert told.count("WATCHDOG=1") in range(3, 8)
+            begin = time.monotonic()
+            await until(lambda: heard("") or told.count("WATCHDOG=1") >= 4)
+            assert time.monotonic() - begin >= 0.4  # every 0.2 s, not without a pause
             before = size(tmp_path)
             await asyncio.sleep(0.5)
             assert size(tmp_path) == before  # a ping writes nothing
             daemon.process.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(0.2)
+            await until(lambda: state_of(daemon.process.pid) == "T")  # stopped
             heard("")
             told.clear()
             await asyncio.sleep(0.6)

@@ -142,7 +142,7 @@ def test_a_journald_that_does_not_read_holds_nobody_up(journald: socket.socket) 
     for _ in range(2000):
         sink.send({"MESSAGE": "x" * 1000})
     assert sink._lost > 1000
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 10
     sink.close()
 
 

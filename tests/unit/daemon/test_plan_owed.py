@@ -85,9 +85,9 @@ def test_each_instant_is_in_exactly_one_entry(
 def test_a_year_down_takes_no_longer_than_a_day(catchup: str) -> None:
     schedule = Schedule("* * * * *")
     owed(schedule, since=NOW - 60, now=NOW, catchup=catchup, grace=3600)  # imports and calendars
-    begin = time.perf_counter()
+    begin = time.process_time()
     found = owed(schedule, since=NOW - 365 * 86400, now=NOW, catchup=catchup, grace=3600)
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     assert took < 0.5, took
     assert found[0].intent == "missed"
     assert (found[0].count, found[0].more) == (100, True)

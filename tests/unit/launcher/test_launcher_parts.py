@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +43,10 @@ def test_a_call_gives_its_result_or_raises_its_error() -> None:
 def test_a_call_over_its_limit_is_given_up_and_the_loop_goes_on() -> None:
     async def scenario() -> None:
         calls, free = Pool(1), threading.Event()
-        began = time.monotonic()
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Refused) as caught:  # or it would wait for ever
             await calls.run(0.1, free.wait)
         assert caught.value.code == "docker-down"
         assert caught.value.retry
-        assert time.monotonic() - began < 2
         free.set()
         assert await calls.run(5, lambda: "again") == "again"
         calls.close()

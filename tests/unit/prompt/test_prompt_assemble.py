@@ -380,10 +380,10 @@ def test_whatever_is_written_there_is_one_block(words: str) -> None:
 def test_escaping_takes_no_time_on_hostile_text() -> None:
     import time
 
-    started = time.perf_counter()
+    started = time.process_time()
     for text in ("<" * 200_000, "< " * 100_000, "<" + " " * 200_000, "<" + "user-promp" * 20_000):
         block_text(text)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 _json = st.recursive(

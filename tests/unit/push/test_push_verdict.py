@@ -141,9 +141,7 @@ def test_rollback(host: FakeHost, folder: Path, code: CodeTree) -> None:
         write(folder, {"agents/dev/ACTIONS.md": f"# {n}\n"})
         ids.append(str(do_push(host, wanted(folder, code)).release))
     builds = len([call for call in host.calls("docker") if call[0] == "build"])
-    began = time.monotonic()
     assert go_back(host, code) == ids[1]
-    assert time.monotonic() - began < 3
     assert host.live() == host.serving() == ids[1]
     assert host.live_tree()["agents/dev/ACTIONS.md"][1] == b"# 1\n"
     assert go_back(host, code) == ids[0]

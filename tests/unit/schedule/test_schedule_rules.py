@@ -136,9 +136,9 @@ def test_a_year_of_downtime_costs_nothing(expr: str) -> None:
     schedule = Schedule(expr, "America/New_York")
     took = []
     for year in (2033, 2034, 2035):  # another year each time: what was learnt about the last one does not help
-        started = time.perf_counter()
+        started = time.process_time()
         schedule.latest_at_or_before(datetime(year, 6, 1, 0, 0, 30, tzinfo=UTC))
-        took.append(time.perf_counter() - started)
+        took.append(time.process_time() - started)
     assert min(took) < 0.05
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from alvps.agent.session import denied, files, instructions, order, shell, shown
 from alvps.agent.session.discreet import Discreet
 from alvps.agent.session.tools import TOOLS, Called, Toolbox, unfit
+from tests.support.processes import ends, state_of
 from tests.unit.session.session_rig import a_document
 
 
@@ -146,22 +147,6 @@ def ran(command: str, cwd: Path, timeout: float = 20, **given: Any) -> shell.Res
     return asyncio.run(shell.run(command, timeout=timeout, cwd=str(cwd), env=dict(os.environ), **given))
 
 
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits to be collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pid: int, patience: float = 5) -> bool:
-    """Whether it ends in time."""
-    until = time.monotonic() + patience
-    while is_alive(pid) and time.monotonic() < until:
-        time.sleep(0.01)
-    return not is_alive(pid)
-
-
 def test_both_streams_and_the_code(tmp_path: Path) -> None:
     result = ran("echo out; echo err >&2; pwd; exit 7", tmp_path)
     assert (result.code, result.output.text()) == (7, f"out\nerr\n{tmp_path}\n")
@@ -180,7 +165,7 @@ def test_time_is_over_for_the_whole_group(tmp_path: Path) -> None:
     result = ran("echo begun; (trap '' TERM; sleep 100) & echo $! > pid; sleep 100", tmp_path, timeout=3)
     assert time.monotonic() - started < 30
     assert (result.timed_out, result.code, result.output.text()) == (True, 137, "begun\n")
-    assert gone(int((tmp_path / "pid").read_text()))
+    assert ends(int((tmp_path / "pid").read_text()))
 
 
 def test_what_runs_in_the_background_goes_on(tmp_path: Path) -> None:
@@ -188,7 +173,8 @@ def test_what_runs_in_the_background_goes_on(tmp_path: Path) -> None:
     result = ran("sleep 100 & echo $! > pid; echo done", tmp_path)
     assert time.monotonic() - started < 30
     pid = int((tmp_path / "pid").read_text())
-    assert (result.code, result.output.text(), is_alive(pid)) == (0, "done\n", True)
+    assert (result.code, result.output.text()) == (0, "done\n")
+    assert state_of(pid) not in "ZX"
     os.kill(pid, signal.SIGKILL)
 
 
@@ -218,7 +204,7 @@ def test_a_cancelled_command_is_killed(tmp_path: Path) -> None:
             await task
 
     asyncio.run(cancelled())
-    assert gone(int((tmp_path / "pid").read_text()))
+    assert ends(int((tmp_path / "pid").read_text()))
 
 
 def test_no_folder_is_an_error_for_the_model(tmp_path: Path) -> None:

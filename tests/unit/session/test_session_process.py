@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.model_server import KEY, Call, ModelServer, Say, call
+from tests.support.processes import ends
 from tests.unit.session.session_rig import a_document, a_model
 from tests.unit.session.test_session_turns import MODELS
 
@@ -86,10 +87,7 @@ def test_a_request_to_end_during_a_command(server: ModelServer, folder: Path) ->
     assert time.monotonic() - asked < 30
     assert (code, [line["msg"] for line in lines][-2:]) == (143, ["token-usage", "asked to end"])
     for name in ("child", "parent"):
-        pid = int((folder / name).read_text())
-        while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        assert ends(int((folder / name).read_text()))
 
 
 def test_a_request_to_end_while_the_model_thinks(server: ModelServer, folder: Path) -> None:
