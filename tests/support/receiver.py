@@ -159,8 +159,6 @@ class FakeHost:
             "systemd_run": str(folder / "bin" / "systemd-run"),
             "docker": str(folder / "bin" / "docker"),
             "journalctl": str(folder / "bin" / "journalctl"),
-            "verdict_seconds": 2.0,
-            "return_seconds": 2.0,
             "reserve": 0,
             **layout,
         }

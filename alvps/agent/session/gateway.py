@@ -39,15 +39,22 @@ class Reporter:
 
     async def close(self) -> None:
         """Wait for the last report, at most PATIENCE seconds."""
+        last, self._next = self._next, None
         if self._task is not None:
-            await asyncio.wait((self._task,), timeout=PATIENCE)
-            self._task.cancel()
+            if last is None:
+                await asyncio.wait((self._task,), timeout=PATIENCE)
+            self._task.cancel()  # a gateway that hangs over an older report takes nothing of the last one's time
+        if last is not None:
+            await self._try(last)
 
     async def _drain(self) -> None:
         while self._next is not None:
             report, self._next = self._next, None
-            with contextlib.suppress(OSError, asyncio.TimeoutError, ValueError, EOFError):
-                await asyncio.wait_for(self._post(report), PATIENCE)
+            await self._try(report)
+
+    async def _try(self, report: dict[str, object]) -> None:
+        with contextlib.suppress(OSError, asyncio.TimeoutError, ValueError, EOFError):
+            await asyncio.wait_for(self._post(report), PATIENCE)
 
     async def _post(self, report: dict[str, object]) -> None:
         body = json.dumps(report).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import socket
@@ -112,6 +113,24 @@ def test_every_provider_has_known_prices(provider: str, model: str) -> None:
     assert 0 < (prices.cost(spec, small) or 0) < (prices.cost(spec, large) or 0)
 
 
+class Gone(Exception):
+    """The client hung up before its request was there."""
+
+
+def _report(connection: socket.socket) -> tuple[str, dict[str, Any]]:
+    """The head and the JSON of one request. Raises Gone."""
+    data, length = b"", None
+    while length is None or len(data) < length:
+        more = connection.recv(65536)
+        if not more:
+            raise Gone
+        data += more
+        head, ended, body = data.partition(b"\r\n\r\n")
+        if ended and length is None:
+            length = len(head) + 4 + int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return head.decode(), json.loads(body)
+
+
 class Gateway:
     """Takes reports on a Unix socket, and answers them or not."""
 
@@ -130,19 +149,14 @@ class Gateway:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            data = b""
-            while b"\r\n\r\n" not in data:
-                data += connection.recv(65536)
-            head, _, body = data.partition(b"\r\n\r\n")
-            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-            while len(body) < length:
-                body += connection.recv(65536)
-            self.reports.append((head.decode(), json.loads(body)))
+            with contextlib.suppress(Gone, OSError):  # given up, as an older report is for the last one
+                self.reports.append(_report(connection))
+                if not self._mute:
+                    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"ok":true}')
             if self._mute:
                 self._open.append(connection)
-                continue
-            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"ok":true}')
-            connection.close()
+            else:
+                connection.close()
 
     def close(self) -> None:
         """Stop."""
@@ -152,8 +166,9 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    """A gateway at `tmp_path`/gw."""
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    """A gateway at `tmp_path`/gw, which is waited for until it has answered."""
+    monkeypatch.setattr("alvps.agent.session.gateway.PATIENCE", 30.0)
     running = Gateway(tmp_path / "gw")
     yield running
     running.close()
@@ -236,4 +251,15 @@ def test_a_gateway_that_hangs_is_waited_for_a_moment(
     mute = Gateway(tmp_path / "mute", mute=True)
     server.script(Say("done"))
     assert session(environ={"AL_GATEWAY_SOCKET": str(tmp_path / "mute")}).code == 0
+    mute.close()
+
+
+def test_a_gateway_that_hangs_over_a_report_is_still_told_the_reason(
+    server: ModelServer, session: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alvps.agent.session.gateway.PATIENCE", 2.0)
+    mute = Gateway(tmp_path / "mute", mute=True)
+    server.script(call("bash", command="true"), Refuse(401, "no"))
+    ended = session(environ={"AL_GATEWAY_SOCKET": str(tmp_path / "mute"), "SHUTDOWN_SECRET": "s"})
+    assert mute.reports[-1][1]["reason"] == ended.errors[-1]
     mute.close()
