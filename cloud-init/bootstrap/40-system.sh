@@ -45,7 +45,7 @@ swap() {
       return 0
     fi
     rm -f /swapfile.new
-    (umask 077 && dd if=/dev/zero of=/swapfile.new bs=1M count=1024 status=none)
+    (umask 077 && dd if=/dev/zero of=/swapfile.new bs=1M count=1024 iflag=fullblock status=none)
     mkswap /swapfile.new >/dev/null
     mv /swapfile.new /swapfile
   fi
