@@ -122,10 +122,15 @@ class WatchedTransport(paramiko.Transport):
             self.use_compression()
 
     def _watch(self) -> None:
+        looked = time.monotonic()
         while not self._ended.wait(self._limits.keepalive / 2):
             if not self.is_active():
                 return
-            silence = time.monotonic() - self.watched.last_received
+            now = time.monotonic()
+            if now - looked > self._limits.keepalive:  # this process was stopped (Ctrl-Z): nobody could hear the host
+                self.watched.last_received = now
+            looked = now
+            silence = now - self.watched.last_received
             if silence >= self._limits.dead:
                 self.died_of = f"no sign of life for {silence:.0f} s"
                 self.watched.hang_up()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +22,7 @@ from tests.support.examples import examples
 from tests.support.sshd import Proxy, Sshd, free_port
 
 SHORT = Timeouts(tcp=0.5, banner=0.5, key_exchange=0.5, auth=0.5, channel=0.5, keepalive=0.2, dead=0.8)
+WATCHFUL = Timeouts(keepalive=0.3, dead=1.5)  # for connections that are to stand
 
 
 @contextmanager
@@ -85,7 +89,7 @@ def test_an_address_that_swallows_everything(sshd: Sshd) -> None:
             sock.setblocking(False)
             sock.connect_ex(("127.0.0.1", port))
             full.append(sock)
-        with within(3), pytest.raises(HostUnreachable, match=r"step tcp connect: 127\.0\.0\.1: no answer within 0.5 s"):
+        with within(9), pytest.raises(HostUnreachable, match=r"step tcp connect: 127\.0\.0\.1: no answer within 0.5 s"):
             connect(sshd.target(port=port), timeouts=SHORT)
         for sock in full:
             sock.close()
@@ -100,7 +104,7 @@ def test_connect_timeout_of_the_configuration_counts(own_sshd: Sshd) -> None:
             sock.setblocking(False)
             sock.connect_ex(("127.0.0.1", port))
             full.append(sock)
-        with within(3), pytest.raises(HostUnreachable, match="no answer within 1 s"):
+        with within(9), pytest.raises(HostUnreachable, match="no answer within 1 s"):
             connect(own_sshd.target(port=port))
         for sock in full:
             sock.close()
@@ -119,14 +123,14 @@ def test_connect_timeout_of_the_configuration_counts(own_sshd: Sshd) -> None:
 )
 def test_ports_that_do_not_speak_ssh(sshd: Sshd, answer: bytes, step: str) -> None:
     before = threading.active_count()
-    with listener(answer) as port, within(6), pytest.raises(HostUnreachable, match=step):
+    with listener(answer) as port, within(9), pytest.raises(HostUnreachable, match=step):
         connect(sshd.target(port=port), timeouts=SHORT)
     no_more_threads_than(before)
 
 
 def test_a_host_that_hangs_up_at_once(sshd: Sshd, proxy: Proxy) -> None:
     proxy.cut_after = lambda: 0
-    with within(5), pytest.raises(HostUnreachable, match="step ssh banner: the host hung up at once"):
+    with within(9), pytest.raises(HostUnreachable, match="step ssh banner: the host hung up at once"):
         connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere))
 
 
@@ -137,7 +141,7 @@ def test_cut_after_any_number_of_bytes(sshd: Sshd, proxy: Proxy, count: int) -> 
     proxy.cut_after = lambda: count
     before = threading.active_count()
     try:
-        with within(5), connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere)) as connection:
+        with within(9), connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere)) as connection:
             result = connection.run(["echo", "hello"])
             assert (result.exit_code, result.stdout) == (0, b"hello\n")
     except HostUnreachable as error:
@@ -156,7 +160,7 @@ def test_frozen_after_any_number_of_bytes(sshd: Sshd, count: int) -> None:
     stall.freeze_after = count
     try:
         with (
-            within(6),
+            within(9),
             connect(sshd.target(port=stall.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection,
         ):
             connection.run(["echo", "hello"])
@@ -173,7 +177,7 @@ def test_a_cut_in_the_middle_of_output(sshd: Sshd, proxy: Proxy) -> None:
     ):
         assert channel.stdout.readline() == b"a\n"
         proxy.cut()
-        with within(2), pytest.raises(HostUnreachable, match="connection lost: the connection was cut"):
+        with within(9), pytest.raises(HostUnreachable, match="connection lost: the connection was cut"):
             channel.stdout.readline()
         with pytest.raises(HostUnreachable, match="connection lost"):
             channel.wait(5)
@@ -208,30 +212,30 @@ def test_output_before_the_cut_is_not_lost(sshd: Sshd, proxy: Proxy) -> None:
 
 def test_a_dead_peer_is_noticed_while_reading(sshd: Sshd, proxy: Proxy) -> None:
     with (
-        connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection,
+        connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=WATCHFUL) as connection,
         connection.open(["sh", "-c", "echo a; sleep 60"]) as channel,
     ):
         channel.stdout.readline()
         proxy.freeze()
-        with within(3), pytest.raises(HostUnreachable, match="connection lost: no sign of life for"):
+        with within(9), pytest.raises(HostUnreachable, match="connection lost: no sign of life for"):
             channel.stdout.read()
 
 
 def test_a_dead_peer_is_noticed_while_writing(sshd: Sshd, proxy: Proxy) -> None:
     """The writer is blocked inside the socket and holds paramiko's lock."""
     with (
-        connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection,
+        connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=WATCHFUL) as connection,
         connection.open(["cat"]) as channel,
     ):
         proxy.freeze()
-        with within(4), pytest.raises(HostUnreachable, match="connection lost: no sign of life for"):
+        with within(9), pytest.raises(HostUnreachable, match="connection lost: no sign of life for"):
             channel.stdin.write(os.urandom(64 << 20))
 
 
 def test_a_dead_peer_is_noticed_while_waiting_for_a_command_to_start(sshd: Sshd, proxy: Proxy) -> None:
-    with connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=SHORT) as connection:
+    with connect(sshd.target(port=proxy.port, known_hosts=sshd.known_anywhere), timeouts=WATCHFUL) as connection:
         proxy.freeze()
-        with within(3), pytest.raises(HostUnreachable, match=r"step channel open|no sign of life"):
+        with within(9), pytest.raises(HostUnreachable, match=r"step channel open|no sign of life"):
             connection.open(["true"])
 
 
@@ -252,18 +256,52 @@ def test_an_end_that_comes_while_a_channel_opens_is_a_lost_connection(
 
 
 def test_silence_alone_is_no_death(sshd: Sshd) -> None:
-    with connect(sshd.target(), timeouts=SHORT) as connection:
-        assert connection.run(["sh", "-c", "sleep 2; echo still here"]).stdout == b"still here\n"
+    with connect(sshd.target(), timeouts=WATCHFUL) as connection:
+        assert connection.run(["sh", "-c", "sleep 3; echo still here"]).stdout == b"still here\n"
+
+
+STOPPED = """
+import sys, time
+from pathlib import Path
+from alvps.ssh import Target, connect
+from tests.unit.ssh.test_ssh_faults import WATCHFUL
+host, user, port, key, known, config = sys.argv[1:]
+paths = {"key_path": Path(key), "known_hosts": Path(known), "ssh_config": Path(config)}
+with connect(Target(host, user=user, port=int(port), **paths), timeouts=WATCHFUL) as connection:
+    time.sleep(0.2)  # what the host says by itself after the login has arrived, and no keepalive was sent yet
+    print("connected", flush=True)
+    sys.stdin.readline()
+    print(connection.run(["echo", "still here"]).stdout.decode(), end="")
+"""
+
+
+def test_a_process_that_was_stopped_does_not_take_the_host_for_dead(sshd: Sshd) -> None:
+    """Ctrl-Z, and some time later `fg`."""
+    target = sshd.target()
+    words = [target.host, target.user, target.port, target.key_path, target.known_hosts, target.ssh_config]
+    command = [sys.executable, "-c", STOPPED, *map(str, words)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == "connected\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(WATCHFUL.dead + 0.5)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(2 * WATCHFUL.keepalive)  # it has looked for signs of life since
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.read() == "still here\n"
 
 
 def test_a_slow_reader_is_no_death(sshd: Sshd) -> None:
     """The window is full, so the host says nothing but its answers to keepalives."""
     with (
-        connect(sshd.target(), timeouts=SHORT) as connection,
+        connect(sshd.target(), timeouts=WATCHFUL) as connection,
         connection.open(["sh", "-c", "head -c 20000000 /dev/zero"]) as channel,
     ):
         channel.stdout.read(1)
-        time.sleep(2)
+        time.sleep(2 * WATCHFUL.dead)
         assert len(channel.stdout.read()) == 19_999_999
 
 
