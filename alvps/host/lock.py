@@ -6,13 +6,13 @@ import contextlib
 import fcntl
 import json
 import os
-import signal
-from types import FrameType
+import time
 from typing import Any
 
 from alvps.host.layout import Layout
 
 TIDYING = "tidying up"
+_AGAIN = 0.02  # seconds
 
 
 class Busy(Exception):
@@ -98,16 +98,11 @@ def _holder(descriptor: int) -> dict[str, Any]:
 
 
 def _wait(descriptor: int, seconds: float) -> bool:
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except TimeoutError:
-        return False
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    return True
+    # Asked again and again: a signal that is to break off a wait may go to another thread, and breaks off nothing then.
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_AGAIN)
+    return False

@@ -113,6 +113,7 @@ def test_old_releases_and_images_are_removed(host: FakeHost, code: CodeTree, pus
 
 def test_not_beside_a_push(host: FakeHost, code: CodeTree, pushed: str) -> None:
     assert pushed
+    host.layout["lock_seconds"] = 0.5  # who holds it is the push before, still tidying up
     with (host.root / "lock").open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(HostBusy):

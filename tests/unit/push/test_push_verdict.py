@@ -85,8 +85,11 @@ def test_never_ready_is_rolled_back_in_time(host: FakeHost, folder: Path, code: 
 
 def test_a_first_release_that_fails_is_switched_off(host: FakeHost, folder: Path, code: CodeTree) -> None:
     host.flag("bad", "all")
+    patient = dict(host.layout)
+    host.layout["verdict_seconds"] = 2.0
     with pytest.raises(PushFailed, match="switched off"):
         do_push(host, wanted(folder, code))
+    host.layout = patient
     assert host.live() is None
     assert host.serving() is None
     assert not host.leftovers()
@@ -119,6 +122,7 @@ def test_power_cut_after_the_switch_with_a_bad_release(
     newer = small_code(tmp_path / "code2", **{"alvps__daemon.py": "1/0\n"})
     with pytest.raises(AlError):
         do_push(host, wanted(folder, newer), crash_at="verify")
+    host.layout["verdict_seconds"] = 2.0
     host.flag("good", str(first.release))
     host.flag("bad", "new")
     line, open_ = session(host, code)
