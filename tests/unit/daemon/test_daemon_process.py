@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,11 +93,13 @@ def test_a_taken_address(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def notify_socket(host: Path) -> socket.socket:
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    server.bind(str(host / "notify"))
-    server.setblocking(False)
-    return server
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[socket.socket]:
+    """What systemd listens on."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.setblocking(False)
+        yield listener
 
 
 def messages(server: socket.socket) -> list[str]:
@@ -107,10 +110,9 @@ def messages(server: socket.socket) -> list[str]:
     return found
 
 
-def test_watchdog_and_end(tmp_path: Path) -> None:
+def test_watchdog_and_end(tmp_path: Path, server: socket.socket) -> None:
     release(tmp_path, 1, MANUAL)
     behave(tmp_path, dev={"seconds": 60})
-    server = notify_socket(tmp_path)
     told: list[str] = []
 
     def heard(text: str) -> bool:
@@ -145,7 +147,6 @@ def test_watchdog_and_end(tmp_path: Path) -> None:
             assert told[-1] == "STOPPING=1" or "STOPPING=1" in told
 
     asyncio.run(scenario())
-    server.close()
     assert rows(tmp_path, "SELECT state FROM runs")[0]["state"] == "running"  # its container goes on
     assert not ledger(tmp_path, "stop", "exit")
 
@@ -154,9 +155,8 @@ def size(host: Path) -> list[tuple[int, int]]:
     return [(f.stat().st_size, f.stat().st_mtime_ns) for f in sorted((host / "state").glob("state.db*"))]
 
 
-def test_it_waits_for_a_launcher_that_comes_later(tmp_path: Path) -> None:
+def test_it_waits_for_a_launcher_that_comes_later(tmp_path: Path, server: socket.socket) -> None:
     release(tmp_path, 1, MANUAL)
-    server = notify_socket(tmp_path)
     told: list[str] = []
 
     def heard(text: str) -> bool:
@@ -177,7 +177,6 @@ def test_it_waits_for_a_launcher_that_comes_later(tmp_path: Path) -> None:
             assert daemon.terminate() == 0
 
     asyncio.run(scenario())
-    server.close()
 
 
 def test_a_process_stays_with_the_release_that_it_was_started_from(tmp_path: Path) -> None:
