@@ -6,7 +6,6 @@ cloud-init reads user-data from a NoCloud seed; everything from there on is what
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from alvps.provision.cloudinit import FirstBoot, meta_data, user_data
 from alvps.provision.local import boot, vps, vps_argv
 from alvps.provision.local.engine import docker, require_engine
 from alvps.provision.local.image import BASE, ensure_image, image_id
+from alvps.provision.local.ports import free_port
 from alvps.provision.local.seed import Seed, fill_volume
 from alvps.provision.lock import caches_locked
 from alvps.provision.provider import Event, Plan, Progress, Report
@@ -30,13 +30,6 @@ from alvps.provision.verify import verify
 from alvps.ssh.hostkeys import KeyPair, generate, known_hosts_line, write_pin
 
 _HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from alvps.daemon.daemon import Daemon
 from alvps.daemon.main import doors
 from alvps.daemon.options import Options
 from alvps.notify import Notifier
+from alvps.provision.local.ports import free_port
 from tests.support import fake_launcher
 from tests.support.conformance import conforms
 
@@ -74,17 +74,13 @@ def rows(host: Path, query: str, *values: object) -> list[dict[str, Any]]:
 def options(host: Path) -> Options:
     for name in ("state", "run"):
         (host / name).mkdir(exist_ok=True)
-    with socket.socket() as probe, socket.socket() as other:
-        for one in (probe, other):
-            one.bind(("127.0.0.1", 0))
-        port, dashboard = (one.getsockname()[1] for one in (probe, other))
     return Options(
         root=host / "root",
         state=host / "state",
         run=host / "run",
         launcher=host / "launcher.sock",
-        listen=("127.0.0.1", port),
-        dashboard=("127.0.0.1", dashboard),
+        listen=("127.0.0.1", free_port()),
+        dashboard=("127.0.0.1", free_port()),
         web=host / "web.conf",
     )
 

@@ -6,7 +6,8 @@ import getpass
 import subprocess
 from pathlib import Path
 
-from tests.support.sshd import Sshd, free_port
+from alvps.provision.local.ports import free_port
+from tests.support.sshd import Sshd
 
 SHELL = 'ForceCommand git-shell -c "$SSH_ORIGINAL_COMMAND"\n'  # nothing but git
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from alvps.agent.commands import address
 from alvps.agent.commands.failure import Unreachable
+from alvps.provision.local.ports import free_port
 from tests.support.agent_commands import Done, finish, installed
 from tests.support.examples import examples
 from tests.support.fake_gateway import SECRET, FakeGateway, Reply, Request
@@ -57,9 +58,7 @@ def test_a_gateway_that_is_not_there(name: str, tmp_path: Path) -> None:
     left_behind = tmp_path / "dead.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(left_behind))  # nobody listens
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     places = (
         {"AL_GATEWAY_SOCKET": str(left_behind)},
         {"AL_GATEWAY_SOCKET": str(tmp_path / "missing")},
