@@ -48,7 +48,7 @@ def test_signals_reach_the_command(box: Box, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
     process = begin(box, f"trap 'echo got; exit 33' {name}; echo up; while :; do sleep 0.02; done")
     process.send_signal(number)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=20)
     assert b"got\n" in out  # the shell may say on the same pipe which signal ended its `sleep`
     assert process.returncode == 33
 
@@ -65,19 +65,19 @@ def test_a_command_that_does_not_end_when_told_is_killed(box: Box) -> None:
     process = begin(box, "trap '' TERM; echo up; while :; do sleep 0.02; done", short=True)
     process.send_signal(signal.SIGTERM)
     began = time.monotonic()
-    process.communicate(timeout=10)
-    assert 0.25 < time.monotonic() - began < 3
+    process.communicate(timeout=20)
+    assert 0.25 < time.monotonic() - began < 8
     assert process.returncode == 128 + signal.SIGKILL
 
 
 def test_more_requests_to_end_do_not_postpone_the_end(box: Box) -> None:
     process = begin(box, "trap '' TERM; echo up; while :; do sleep 0.02; done", short=True)
     began = time.monotonic()
-    while process.poll() is None and time.monotonic() - began < 3:
+    while process.poll() is None and time.monotonic() - began < 9:
         process.send_signal(signal.SIGTERM)
         time.sleep(0.05)
-    assert time.monotonic() - began < 2
-    process.communicate(timeout=10)
+    assert time.monotonic() - began < 8
+    process.communicate(timeout=20)
 
 
 def test_a_signal_before_the_order_is_kept_for_the_command(box: Box) -> None:
@@ -88,7 +88,7 @@ def test_a_signal_before_the_order_is_kept_for_the_command(box: Box) -> None:
     _until_blocked(process.pid)
     process.send_signal(signal.SIGTERM)
     process.stdin.write(frame("sleep 50")[5:])
-    process.communicate(timeout=10)
+    process.communicate(timeout=20)
     assert process.returncode == 128 + signal.SIGTERM
 
 
@@ -113,9 +113,9 @@ def test_the_time_over_is_124_whatever_the_command_says(box: Box) -> None:
 def test_the_time_over_ends_a_command_that_does_not_listen(box: Box) -> None:
     process = begin(box, "trap '' TERM; echo up; while :; do sleep 0.02; done", timeout=2, short=True)
     began = time.monotonic()
-    process.communicate(timeout=10)
+    process.communicate(timeout=20)
     assert process.returncode == 124
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 7  # 2 s and the short grace; with the usual one it would be more
 
 
 def test_the_time_over_while_it_is_frozen(box: Box) -> None:
