@@ -94,6 +94,7 @@ def test_what_failed_is_the_last_line(tree: Path, fails: str, named: str) -> Non
     assert code == 1, said
     assert said.rstrip().endswith(f"error: failed: {named}")
     assert "ran -m pytest tests/e2e " in said, "a failure on the host hides the journeys"
+    assert said.count("ran -m pytest tests/unit ") == 2, "a failure on one Python hides the others"
 
 
 @pytest.mark.parametrize("fails", ["format --check", "script/lib.sh"])  # of ruff and of shellcheck
