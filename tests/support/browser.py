@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from alvps.provision.local.ports import free_port
+from tests.support.ports import free_port
 
 PATIENCE = 20.0  # seconds
 FLAGS = (

@@ -20,9 +20,9 @@ from alvps.daemon.daemon import Daemon
 from alvps.daemon.main import doors
 from alvps.daemon.options import Options
 from alvps.notify import Notifier
-from alvps.provision.local.ports import free_port
 from tests.support import fake_launcher
 from tests.support.conformance import conforms
+from tests.support.ports import free_port
 
 PATIENCE = 20.0  # seconds until a test gives up on something that should happen at once
 

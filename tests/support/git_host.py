@@ -6,7 +6,7 @@ import getpass
 import subprocess
 from pathlib import Path
 
-from alvps.provision.local.ports import free_port
+from tests.support.ports import free_port
 from tests.support.sshd import Sshd
 
 SHELL = 'ForceCommand git-shell -c "$SSH_ORIGINAL_COMMAND"\n'  # nothing but git

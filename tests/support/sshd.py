@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alvps.provision.local.ports import free_port
 from alvps.ssh import Target
+from tests.support.ports import free_port
 
 SSHD = Path("/usr/sbin/sshd")
 

@@ -14,10 +14,10 @@ from alvps.provision.authorities import company_authorities
 from alvps.provision.local import vps, vps_argv
 from alvps.provision.local.engine import docker, docker_lines
 from alvps.provision.local.image import Recipe, ensure_base, image_id, recipe
-from alvps.provision.local.ports import free_port
 from alvps.provision.local.privileges import first_that_works
 from alvps.provision.provider import silent
 from tests.host.provision.conftest import Machine
+from tests.support.ports import free_port
 
 
 def stock_image(base: str) -> str:

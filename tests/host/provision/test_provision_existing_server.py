@@ -18,13 +18,13 @@ from alvps.provision.existing import Existing
 from alvps.provision.local import vps
 from alvps.provision.local.engine import docker
 from alvps.provision.local.image import BASE, ensure_image, image_id
-from alvps.provision.local.ports import free_port
 from alvps.provision.local.seed import Seed, fill_volume
 from alvps.provision.local.vps_argv import Vps
 from alvps.provision.provider import Event, ProvisionFailed, silent
 from alvps.provision.teardown import teardown
 from alvps.ssh.hostkeys import generate
 from tests.host.provision.conftest import Machine
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.host
 

@@ -13,10 +13,10 @@ from alvps.provision.authorities import company_authorities
 from alvps.provision.local import vps, vps_argv
 from alvps.provision.local.engine import docker, docker_says
 from alvps.provision.local.image import BASE, ensure_image, image_id
-from alvps.provision.local.ports import free_port
 from alvps.provision.local.seed import Seed, fill_volume
 from alvps.provision.lock import caches_locked
 from alvps.provision.provider import silent
+from tests.support.ports import free_port
 
 
 class Machines(Protocol):

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from alvps.agent.commands import address
 from alvps.agent.commands.failure import Unreachable
-from alvps.provision.local.ports import free_port
 from tests.support.agent_commands import Done, finish, installed
 from tests.support.examples import examples
 from tests.support.fake_gateway import SECRET, FakeGateway, Reply, Request
+from tests.support.ports import free_port
 from tests.unit.agent.commands_cases import CASES, WAITING, hoped
 
 COMMANDS = sorted(CASES)

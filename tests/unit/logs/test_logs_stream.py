@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from alvps.errors import AlError, HostKeyRefused, HostUnreachable
 from alvps.logs import Query, stream
-from alvps.provision.local.ports import free_port
 from alvps.ssh import Connection, Timeouts, connect
 from tests.support.examples import examples
 from tests.support.fake_journal import FakeJournal
+from tests.support.ports import free_port
 from tests.support.sshd import Proxy, Sshd
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pytest
 from alvps.errors import HostKeyRefused, HostUnreachable
 from alvps.project.environment import Environment, Web
 from alvps.provision import bootstrap
-from alvps.provision.local.ports import free_port
 from alvps.provision.provider import Event, ProvisionFailed, silent
 from alvps.provision.rented import firstboot
 from alvps.provision.rented.firstboot import Patience, settle
+from tests.support.ports import free_port
 from tests.support.sshd import Sshd, make_key
 
 DONE = 'case $* in "status --wait") exit 0 ;; *) echo "status: done" ;; esac'

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alvps.errors import HostUnreachable
-from alvps.provision.local.ports import free_port
 from alvps.ssh import Connection, Timeouts, connect
 from tests.support.examples import examples
+from tests.support.ports import free_port
 from tests.support.sshd import Proxy, Sshd
 
 SHORT = Timeouts(tcp=0.5, banner=0.5, key_exchange=0.5, auth=0.5, channel=0.5, keepalive=0.2, dead=0.8)

@@ -15,9 +15,9 @@ from queue import SimpleQueue
 import pytest
 
 from alvps.errors import AlError, HostKeyRefused, HostUnreachable
-from alvps.provision.local.ports import free_port
 from alvps.ssh import Connection, connect
 from alvps.ssh.forward import GIVE_UP, _carry, forward, listen
+from tests.support.ports import free_port
 from tests.support.sshd import Proxy, Sshd
 
 
