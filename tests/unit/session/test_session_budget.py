@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 from alvps.agent.session import prices, usage
+from alvps.agent.session.gateway import Reporter
 from alvps.agent.session.order import ModelSpec, Prices
+from tests.support.daemon_rig import until
 from tests.support.model_server import ModelServer, Refuse, Say, Used, call, key_of
 from tests.unit.session.session_rig import a_model
 
@@ -254,12 +257,20 @@ def test_a_gateway_that_hangs_is_waited_for_a_moment(
     mute.close()
 
 
-def test_a_gateway_that_hangs_over_a_report_is_still_told_the_reason(
-    server: ModelServer, session: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("alvps.agent.session.gateway.PATIENCE", 2.0)
+def test_the_last_report_waits_for_no_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alvps.agent.session.gateway.PATIENCE", 600.0)
     mute = Gateway(tmp_path / "mute", mute=True)
-    server.script(call("bash", command="true"), Refuse(401, "no"))
-    ended = session(environ={"AL_GATEWAY_SOCKET": str(tmp_path / "mute"), "SHUTDOWN_SECRET": "s"})
-    assert mute.reports[-1][1]["reason"] == ended.errors[-1]
+
+    last = {"reason": "the key was refused"}
+
+    async def scenario() -> None:
+        reporter = Reporter({"AL_GATEWAY_SOCKET": str(tmp_path / "mute")})
+        reporter.send({"usage": {}})
+        await until(lambda: mute.reports)
+        reporter.send(last)
+        closing = asyncio.create_task(reporter.close())
+        await until(lambda: mute.reports[-1][1] == last)
+        closing.cancel()
+
+    asyncio.run(scenario())
     mute.close()
