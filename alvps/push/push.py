@@ -70,8 +70,9 @@ def push(
     PushFailed: the host decides alone.
     """
     began = time.monotonic()
-    # Importing the SSH library takes longer than reading most projects: do both at once.
-    threading.Thread(target=warm_up, daemon=True, name="al-import").start()
+    # Importing the SSH library takes longer than reading most projects: do both at once. Not a daemon thread: ended in
+    # the middle of compiled code, by a project that is refused, it would abort the whole process.
+    threading.Thread(target=warm_up, name="al-import").start()
     progress(Step("scan"))
     wanted = wanting.read(project, agent, store=store)
     for warning in wanted.warnings:
